@@ -1,0 +1,1 @@
+"""Measurements of maskc, each a command: `python -m benchmarks NAME`."""

@@ -1,0 +1,365 @@
+"""One whole Python module from the patterns of a file: spec part, runtime, public objects."""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import keyword
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from maskc import ir
+from maskc.analysis import analyse
+from maskc.bounds import ranges_of
+from maskc.bounds.cuts import cuts
+from maskc.bounds.periodic import repetition
+from maskc.codegen import paste, splice
+from maskc.codegen.render_python import length_function, period_function, rule_functions
+from maskc.codegen.render_torch import (
+    cut_functions,
+    sinks_function,
+    torch_functions,
+    uniform_function,
+)
+from maskc.codegen.render_triton import arguments_function, filling
+from maskc.passes.slope import slope
+
+WIDTH = 100
+SHORT = 72
+"""Characters of a literal that stays on one line."""
+
+FIRST = "triton_import"
+"""The runtime file that kernels need; the others stand behind the spec part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a module comes from: the spec's file name and text, and the compiler's version."""
+
+    name: str
+    text: str
+    version: str
+
+
+def generate(patterns: Sequence[ir.Pattern], origin: Origin) -> str:
+    """The text of the module: same patterns and origin, same bytes.
+
+    It holds what the spec says first (one function for each reading, the kernels), then the
+    runtime that every module shares, then one public object for each pattern.
+    """
+    pieces = paste.runtime()
+    clashing = splice.shared_names() & {name for piece in pieces for name in piece.names}
+    assert not clashing, f"runtime names clash with the kernels' own: {sorted(clashing)}"
+    twice = [name for piece in pieces for name in piece.names & splice.shared_names()]
+    assert not twice, f"kernels and runtime share one module, so these names clash: {sorted(twice)}"
+    written = [_Written(pattern) for pattern in patterns]
+    parts = [
+        _header(patterns, origin),
+        paste.merged_imports(pieces),
+        *(piece.body for piece in pieces if piece.stem == FIRST),
+        f"__all__ = {_listed(pattern.name for pattern in patterns)}",
+        *(part for each in written for part in each.functions()),
+        _title("Parts of kernels that all patterns share"),
+        splice.shared(),
+    ]
+    for piece in pieces:
+        if piece.stem != FIRST:
+            parts += [_title(piece.title), piece.body]
+    parts.append(_title("Public objects"))
+    objects = {each.pattern.name: each.public() for each in written}
+    parts.append(f"PATTERNS = {_dict(objects)}")
+    parts.append(_exports([pattern.name for pattern in patterns], pieces))
+    return "\n\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+class _Written:
+    """The text of one pattern: its functions and kernels, and the expression of its object."""
+
+    def __init__(self, pattern: ir.Pattern) -> None:
+        self.pattern = pattern
+        derivative = None if pattern.score is None else slope(pattern.score)
+        self.spec_functions = torch_functions(pattern, derivative)
+        self.periods, self.uniform = (), None
+        if found := repetition(pattern.mask, ranges_of(pattern.params)):
+            self.periods = tuple(
+                period_function(pattern, i, modulus) for i, modulus in enumerate(found.moduli)
+            )
+            self.uniform = uniform_function(pattern, found.uniform)
+        self.rules = {param.name: rule_functions(pattern, param) for param in pattern.params}
+        self.axes = {
+            (tensor.name, i): length_function(pattern, f"{tensor.name}_axis_{i}", axis)
+            for tensor in pattern.inputs
+            for i, axis in enumerate(tensor.axes)
+            if not isinstance(axis, str | ir.Const) and _shape_binds(axis) is None
+        }
+        self.extents = {}
+        for extent in _extents(pattern.space):
+            if not isinstance(extent.value, ir.Const) and not _is_free(extent):
+                suffix = f"extent_{len(self.extents)}"
+                self.extents[extent] = length_function(pattern, suffix, extent.value)
+        self.sinks = None if pattern.sink_count is None else sinks_function(pattern)
+        self.arguments = arguments_function(pattern, derivative)
+        self.kernels = tuple(
+            splice.kernel(name, pattern.name, filling(pattern, derivative))
+            for name in splice.KERNELS
+        )
+        self.analysis = analyse(pattern.mask)
+        self.cuts = ()
+        if self.analysis.split == "q":
+            self.cuts = cut_functions(pattern, cuts(pattern.mask, ranges_of(pattern.params)))
+
+    def functions(self) -> Iterator[str]:
+        """The functions and kernels of the pattern, under a title."""
+        yield _title(f"Pattern {self.pattern.name}")
+        for function in self.spec_functions:
+            yield function.text
+        if self.uniform is not None:
+            yield self.uniform.text
+            yield from (function.text for function in self.periods)
+        yield from (function.text for function in self.cuts)
+        for rules in self.rules.values():
+            yield from (function.text for function in rules)
+        for function in (*self.axes.values(), *self.extents.values()):
+            yield function.text
+        if self.sinks is not None:
+            yield self.sinks.text
+        yield self.arguments.text
+        yield from self.kernels
+
+    def public(self) -> str:
+        """The expression that makes the pattern's public object."""
+        pattern, found = self.pattern, self.analysis
+        names = {function.name.removeprefix(f"{pattern.name}_") for function in self.spec_functions}
+        terms = sorted(
+            (name for name in names if name.startswith("term_")), key=lambda n: int(n[5:])
+        )
+        fields = {
+            "name": _quoted(pattern.name),
+            "doc": _string(pattern.doc),
+            **{
+                name: f"{pattern.name}_{name}"
+                for name in ("keep", "bounds", "outline", "span", "score", "score_slope")
+                if name in names
+            },
+            **self._score_and_sinks(),
+            "terms": _tuple(f"{pattern.name}_{name}" for name in terms),
+            "params": _tuple(map(self._param, pattern.params)),
+            "inputs": _tuple(map(self._input, pattern.inputs)),
+            **self._space(),
+            "align": _quoted(pattern.space.align),
+            "slices": _tuple(map(_quoted, found.slices)),
+            "uses_layer": repr(self._reads("layer")),
+            "uses_n_layers": repr(self._reads("n_layers")),
+            "mask_inputs": _tuple(map(_quoted, found.tensors)),
+            "split": _quoted(found.split),
+            **({"cuts": _tuple(function.name for function in self.cuts)} if self.cuts else {}),
+            **({"uniform": self.uniform.name} if self.uniform else {}),
+            "periods": _tuple(function.name for function in self.periods),
+            "kernels": _dict(
+                {
+                    **{name: f"{pattern.name}_{name}" for name in splice.KERNELS},
+                    "row_delta": "row_delta",
+                    "arguments": self.arguments.name,
+                }
+            ),
+        }
+        return _bracketed("Attention(", [_call("Spec", fields)], ")")
+
+    def _reads(self, name: str) -> bool:
+        pattern = self.pattern
+        roots = (pattern.mask, pattern.score, pattern.sink_count)
+        sink = {given.name: given for given in pattern.inputs}.get(pattern.sink_logit or "")
+        if sink is not None and name in sink.axes:
+            return True
+        return ir.Var(name) in set(ir.postorder(*(root for root in roots if root is not None)))
+
+    def _score_and_sinks(self) -> dict[str, str]:
+        """The fields for the float inputs that the score reads, and for sinks, where there are."""
+        pattern, fields = self.pattern, {}
+        nodes = ir.postorder(pattern.score) if pattern.score is not None else ()
+        read = {node.tensor for node in nodes if isinstance(node, ir.Load)}
+        floats = [x.name for x in pattern.inputs if x.type is ir.FLOAT and x.name in read]
+        if floats:
+            fields["score_inputs"] = _tuple(map(_quoted, floats))
+        if pattern.sink_logit is not None:
+            fields["sink_logit"] = _quoted(pattern.sink_logit)
+        if self.sinks is not None:
+            fields["sink_count"] = self.sinks.name
+        return fields
+
+    def _space(self) -> dict[str, str]:
+        """The fields for the sides of the space: one of a single sequence, none of a line."""
+        space = self.pattern.space
+        sides = {"key": space.key}
+        if space.align == "cross":
+            sides = {"query": space.query, **sides}
+        return {name: self._side(side) for name, side in sides.items() if side is not None}
+
+    def _side(self, side: ir.Side) -> str:
+        segments = _tuple(
+            _call(
+                "Segment",
+                {
+                    "name": "None" if name is None else _quoted(name),
+                    "extents": _tuple(map(self._extent, extents)),
+                    "is_grid": repr(extents[0].is_axis),
+                },
+            )
+            for name, extents in side.segments
+        )
+        return _call("Side", {"segments": segments, **({"packed": "True"} if side.packed else {})})
+
+    def _extent(self, extent: ir.Extent) -> str:
+        value, size = extent.value, _size_of(extent.value)
+        if isinstance(value, ir.Const):
+            text = repr(value.value)
+        elif _is_free(extent) and size is not None:
+            text = _quoted(size)
+        else:
+            text = self.extents[extent].name
+        return f"Extent({_quoted(extent.name)}, {text})"
+
+    def _param(self, param: ir.Scalar) -> str:
+        fields = {"name": _quoted(param.name), "type": _quoted(param.type.value)}
+        if param.axes is not None:
+            fields["axes"] = _tuple(map(_quoted, param.axes))
+        if param.dynamic:
+            fields["dynamic"] = "True"
+        if param.default is not None:
+            fields["default"] = repr(param.default)
+        if param.rules:
+            fields["rules"] = _tuple(
+                f"({function.name}, {_string(text)})"
+                for function, (_, text) in zip(self.rules[param.name], param.rules, strict=True)
+            )
+        if param.doc:
+            fields["doc"] = _string(param.doc)
+        return _call("Param", fields)
+
+    def _input(self, tensor: ir.Tensor) -> str:
+        fields = {
+            "name": _quoted(tensor.name),
+            "type": _quoted(tensor.type.value),
+            "axes": _tuple(self._axis(tensor, i) for i in range(len(tensor.axes))),
+        }
+        if tensor.doc:
+            fields["doc"] = _string(tensor.doc)
+        return _call("Input", fields)
+
+    def _axis(self, tensor: ir.Tensor, i: int) -> str:
+        axis = tensor.axes[i]
+        if isinstance(axis, str):
+            return _quoted(axis)
+        if isinstance(axis, ir.Const):
+            return repr(axis.value)
+        if (size := _shape_binds(axis)) is not None:
+            return _quoted(size)
+        return self.axes[tensor.name, i].name
+
+
+def _size_of(node: ir.Node) -> str | None:
+    """The name of a size that stands alone, which a call may bind."""
+    if not isinstance(node, ir.Var) or not node.name.startswith("size:"):
+        return None
+    return node.name.removeprefix("size:")
+
+
+def _shape_binds(axis: ir.Node) -> str | None:
+    """The size that an input's shape binds, or meets; an axis called `token` is not one."""
+    size = _size_of(axis)
+    return None if size == "token" else size
+
+
+def _extents(space: ir.Space) -> Iterator[ir.Extent]:
+    """Every extent of a space, each once."""
+    sides = dict.fromkeys(side for side in (space.query, space.key) if side is not None)
+    found = (extent for side in sides for _, extents in side.segments for extent in extents)
+    yield from dict.fromkeys(found)
+
+
+def _is_free(extent: ir.Extent) -> bool:
+    """Whether the call gives the extent: an axis its own, a segment that or one of another name."""
+    size = _size_of(extent.value)
+    return size is not None and (size == extent.name or not extent.is_axis)
+
+
+def _call(name: str, fields: dict[str, str]) -> str:
+    return _bracketed(f"{name}(", [f"{key}={value}" for key, value in fields.items()], ")")
+
+
+def _tuple(items: Iterable[str]) -> str:
+    items = list(items)
+    if len(items) == 1 and "\n" not in items[0]:
+        return f"({items[0]},)"
+    return _bracketed("(", items, ")")
+
+
+def _listed(items: Iterable[str]) -> str:
+    return _bracketed("[", [f'"{item}"' for item in items], "]")
+
+
+def _dict(fields: dict[str, str]) -> str:
+    return _bracketed("{", [f'"{key}": {value}' for key, value in fields.items()], "}")
+
+
+def _bracketed(opening: str, items: Sequence[str], closing: str) -> str:
+    """The items in brackets: on one line where they are short, else one a line."""
+    flat = f"{opening}{', '.join(items)}{closing}"
+    if len(flat) <= SHORT and "\n" not in flat:
+        return flat
+    lone = len(items) == 1 and opening != "("
+    lines = "".join(f"{item}{'' if lone else ','}\n" for item in items)
+    return f"{opening}\n{textwrap.indent(lines, '    ')}{closing}"
+
+
+def _string(text: str) -> str:
+    """A string literal, over several lines where it is long."""
+    if len(text) <= SHORT - 10:
+        return _quoted(text)
+    width = SHORT + 8
+    pieces = [
+        line[i : i + width]
+        for line in text.splitlines(keepends=True)
+        for i in range(0, len(line), width)
+    ]
+    return "(\n" + "".join(f"    {_quoted(piece)}\n" for piece in pieces) + ")"
+
+
+def _quoted(text: str) -> str:
+    """The literal with double quotes, only printable ASCII inside."""
+    return f'"{ascii(text)[1:-1]}"' if '"' not in text and "'" not in text else ascii(text)
+
+
+def _header(patterns: Sequence[ir.Pattern], origin: Origin) -> str:
+    digest = hashlib.sha256(origin.text.encode()).hexdigest()[:16]
+    name = ascii(origin.name)[1:-1]
+    lines = [f"Exact attention kernels of {name}, written by maskc {origin.version}.", ""]
+    for pattern in patterns:
+        lines += [pattern.name, *textwrap.indent(pattern.doc, "    ").splitlines(), ""]
+    lines += [
+        f"Spec sha256 {digest}. Edit the spec, not this file; to write it again:",
+        f"    maskc compile {name}",
+    ]
+    return f'"""{_escaped(lines)}\n"""\n\nfrom __future__ import annotations'
+
+
+def _escaped(lines: Iterable[str]) -> str:
+    text = "\n".join(line.rstrip() for line in lines)
+    return text.replace("\\", "\\\\").replace('"', '\\"') if '"""' in text or "\\" in text else text
+
+
+def _title(text: str) -> str:
+    return f"# --- {text} ".ljust(WIDTH - 2, "-").rstrip()
+
+
+def _exports(names: Sequence[str], pieces: Sequence[paste.Pasted]) -> str:
+    """Statements that give the module its public names, also those that it uses itself."""
+    imported = (line.split()[-1] for piece in pieces for line in piece.imports)
+    own = {*dir(builtins), *imported, "PATTERNS", "tl", "triton"}
+    own = own.union(splice.shared_names(), *(piece.names for piece in pieces))
+    plain = [name for name in names if name not in own and not keyword.iskeyword(name)]
+    lines = [f'{name} = PATTERNS["{name}"]' for name in plain]
+    if len(plain) < len(names):
+        lines.append("put_patterns_first(__name__)")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""The code that every generated module carries, pasted into it unchanged."""

@@ -1,0 +1,118 @@
+"""Inside a tile: whether it is full or mixed, and how many pairs it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from maskc.codegen.runtime.reader import MOST_AT_ONCE, Reader, chosen_of
+
+TILES_AT_ONCE = 4096
+"""Tiles whose parts are read together."""
+
+
+def decided(
+    reader: Reader, s: torch.Tensor, *corners: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which tiles are full and which mixed, exactly, where their bounds left it open.
+
+    The points in the corners come first, then parts of the tiles, then all points of the parts
+    that stay open.
+    """
+    hit = torch.zeros(s.numel(), dtype=torch.bool, device=s.device)
+    miss = torch.zeros_like(hit)
+    for i in range(0, s.numel(), TILES_AT_ONCE):
+        at = slice(i, i + TILES_AT_ONCE)
+        q, k = (torch.stack([x[at] for x in ends], 1) for ends in (corners[:2], corners[2:]))
+        kept = reader.points(s[at], q[:, :, None], k[:, None, :]).expand(len(q), 2, 2).flatten(1)
+        hit[at], miss[at] = kept.any(1), ~kept.all(1)
+        tile = (~(hit[at] & miss[at])).nonzero().squeeze(1) + i
+        parts = Parts(tile, s[tile], *(x[tile] for x in corners), size=reader.block)
+        while not parts.small:
+            parts = parts.split()
+            every, some, sure_hit, sure_miss = reader.bounds(*parts.rectangles)
+            hit[parts.tile[every | sure_hit]] = True
+            miss[parts.tile[~some | sure_miss]] = True
+            parts = parts.chosen((some & ~every) & ~(hit & miss)[parts.tile])
+        for some_parts, kept, exists in parts.points(reader):
+            hit[some_parts[(kept & exists).flatten(1).any(1)]] = True
+            miss[some_parts[(exists & ~kept).flatten(1).any(1)]] = True
+    return hit & ~miss, hit & miss
+
+
+def kept_inside(reader: Reader, s: torch.Tensor, *corners: torch.Tensor) -> torch.Tensor:
+    """The number of kept pairs in each tile with these corners, int64 [n]."""
+    total = torch.zeros_like(s)
+    for i in range(0, s.numel(), TILES_AT_ONCE):
+        tile = torch.arange(i, min(i + TILES_AT_ONCE, s.numel()), device=s.device)
+        parts = Parts(tile, s[tile], *(x[tile] for x in corners), size=reader.block)
+        while not parts.small:
+            parts = parts.split()
+            every, some, _, _ = reader.bounds(*parts.rectangles)
+            total.index_add_(0, parts.tile, parts.n_pairs * every)
+            parts = parts.chosen(some & ~every)
+        for some_parts, kept, exists in parts.points(reader):
+            total.index_add_(0, some_parts, (kept & exists).flatten(1).sum(1))
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Rectangles of at most `size` tokens inside tiles: `tile` int64 [n], which tile each is in."""
+
+    tile: torch.Tensor
+    s: torch.Tensor
+    q0: torch.Tensor
+    q1: torch.Tensor
+    k0: torch.Tensor
+    k1: torch.Tensor
+    size: tuple[int, int]
+
+    @property
+    def rectangles(self) -> tuple[torch.Tensor, ...]:
+        """Slice and corners, as `Reader.bounds` takes them."""
+        return self.s, self.q0, self.q1, self.k0, self.k1
+
+    @property
+    def n_pairs(self) -> torch.Tensor:
+        """Number of pairs of each part, int64 [n]."""
+        return (self.q1 - self.q0 + 1) * (self.k1 - self.k0 + 1)
+
+    @property
+    def small(self) -> bool:
+        """Whether reading points is now as good as splitting on."""
+        return max(self.size) <= 8 or not self.tile.numel()
+
+    def chosen(self, where: torch.Tensor) -> Parts:
+        """Those parts where the bool [n] holds."""
+        return Parts(*chosen_of(where, self.tile, *self.rectangles), size=self.size)
+
+    def split(self) -> Parts:
+        """Each part cut in up to 4 x 4."""
+        size_q, size_k = (-(-side // 4) if side > 8 else side for side in self.size)
+        n_q, n_k = -(-self.size[0] // size_q), -(-self.size[1] // size_k)
+        shape = (self.tile.numel(), n_q, n_k)
+        device = self.tile.device
+        q0 = self.q0[:, None, None] + torch.arange(n_q, device=device)[:, None] * size_q
+        k0 = self.k0[:, None, None] + torch.arange(n_k, device=device) * size_k
+        q1 = torch.minimum(q0 + (size_q - 1), self.q1[:, None, None])
+        k1 = torch.minimum(k0 + (size_k - 1), self.k1[:, None, None])
+        columns = (self.tile[:, None, None], self.s[:, None, None], q0, q1, k0, k1)
+        parts = Parts(*(x.expand(shape).reshape(-1) for x in columns), size=(size_q, size_k))
+        return parts.chosen((parts.q0 <= parts.q1) & (parts.k0 <= parts.k1))
+
+    def points(self, reader: Reader) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """In pieces: `tile` [n], and `kept` and `exists` bool [n, size of q, size of k]."""
+        device = self.tile.device
+        step_q = torch.arange(self.size[0], device=device)[:, None]
+        step_k = torch.arange(self.size[1], device=device)
+        at_once = max(MOST_AT_ONCE // (self.size[0] * self.size[1]), 1)
+        for i in range(0, self.tile.numel(), at_once):
+            tile, s, q0, q1, k0, k1 = (x[i : i + at_once] for x in (self.tile, *self.rectangles))
+            q, k = q0[:, None, None] + step_q, k0[:, None, None] + step_k
+            exists = (q <= q1[:, None, None]) & (k <= k1[:, None, None])
+            q = torch.minimum(q, q1[:, None, None])
+            k = torch.minimum(k, k1[:, None, None])
+            yield tile, reader.points(s, q, k).expand(exists.shape), exists

@@ -1,0 +1,210 @@
+"""Ranges of tables: what the rectangle reading asks of inputs and of one-variable terms."""
+
+from __future__ import annotations
+
+import torch
+
+from maskc.codegen.runtime.call import Call, Spec
+
+CHUNK = 16
+"""Entries of a chunk: ranges that start and end on its borders need no table of single entries."""
+
+
+class Tables:
+    """Exact minima, maxima and counts over ranges, prepared once for each call.
+
+    `slice_of`: int64 [n], the slice of each rectangle now being read (the builder sets it);
+    `slices`: the call with all slices, as [n_slices, 1].
+    """
+
+    def __init__(self, spec: Spec, call: Call, slices: Call | None = None) -> None:
+        self.spec = spec
+        self.call = call
+        self.slices = slices if slices is not None else call
+        self.slice_of: torch.Tensor | None = None
+        self._ranges: dict[tuple[str, bool], RangeTable] = {}
+        self._counts: dict[int, torch.Tensor] = {}
+        self._first = min(0, call.q_start - call.n_k + 1)
+        self._last = max(call.n_k - 1, call.q_start + call.n_q - 1)
+
+    def range_min(
+        self,
+        name: str,
+        prefix: tuple[torch.Tensor | int, ...],
+        low: torch.Tensor,
+        high: torch.Tensor,
+    ) -> torch.Tensor:
+        """The least entry of input `name` over inclusive ranges of its last index, [n].
+
+        Args:
+            name: a key of `call.tensors`.
+            prefix: the exact leading indices, each int64 [n] or one for all.
+            low: int64 [n], first index; indices out of range read 0.
+            high: int64 [n], last index, inclusive.
+
+        NaN counts as -inf, so that what is proved from the bounds stays true.
+
+        """
+        return self._range(name, False)(prefix, low, high)
+
+    def range_max(
+        self,
+        name: str,
+        prefix: tuple[torch.Tensor | int, ...],
+        low: torch.Tensor,
+        high: torch.Tensor,
+    ) -> torch.Tensor:
+        """The greatest entry of input `name`, as `range_min`; NaN counts as inf."""
+        return self._range(name, True)(prefix, low, high)
+
+    def tally(self, index: int, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+        """For how many t in low..high (inclusive) `spec.terms[index]` holds, int64 [n].
+
+        Exact wherever t is a position or a `q - k` of the call; t outside is not counted.
+        """
+        counts = self._counts.get(index)
+        if counts is None:
+            counts = self._counts[index] = self._counted(index)
+        size = counts.shape[-1] - 1
+        start = (low - self._first).clamp(0, size)
+        stop = (high - self._first + 1).clamp(0, size)
+        if counts.shape[0] > 1 and self.slice_of is not None:
+            base = self.slice_of * (size + 1)
+            start, stop = start + base, stop + base
+        counts = counts.view(-1)
+        kept = counts[stop] - counts[start]
+        return kept.to(torch.int64).clamp_(min=0)
+
+    def _range(self, name: str, greatest: bool) -> RangeTable:
+        table = self._ranges.get((name, greatest))
+        if table is None:
+            table = RangeTable(self.call.tensors[name], greatest)
+            self._ranges[name, greatest] = table
+        return table
+
+    def _counted(self, index: int) -> torch.Tensor:
+        """Counts of a term before each position and difference: int32 [slices or 1, n + 1]."""
+        t = torch.arange(self._first, self._last + 1, device=self.call.device)
+        holds = self.spec.terms[index](t.view(1, -1), self.slices)
+        holds = holds.expand(holds.shape[0] if holds.ndim == 2 else 1, t.numel())
+        counts = torch.zeros((holds.shape[0], t.numel() + 1), dtype=torch.int32, device=t.device)
+        torch.cumsum(holds, 1, dtype=torch.int32, out=counts[:, 1:])
+        return counts
+
+
+class RangeTable:
+    """Minima (or maxima) of the last axis of one tensor over any range, in linear memory.
+
+    Chunks of 16 entries have a sparse table; the pieces of a range that do not fill a chunk come
+    from minima running in from the chunk's two ends, which are made when first needed.
+    """
+
+    def __init__(self, tensor: torch.Tensor, greatest: bool) -> None:
+        self.greatest = greatest
+        self.shape = tensor.shape
+        self.length = tensor.shape[-1]
+        self.zero = torch.zeros((), dtype=tensor.dtype, device=tensor.device)
+        self.rows = tensor.numel() // max(self.length, 1)
+        values = tensor.reshape(self.rows, self.length)
+        if tensor.is_floating_point():
+            values = torch.where(values.isnan(), _infinity(values, greatest), values)
+        n_chunks = -(-self.length // CHUNK)
+        padding = n_chunks * CHUNK - self.length
+        if padding and values.numel():
+            values = torch.cat([values, values[:, -1:].expand(-1, padding)], 1)
+        self.n_chunks = n_chunks
+        self.chunks = values.reshape(self.rows, n_chunks, CHUNK)
+        self.ends: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.level_of = torch.zeros(n_chunks + 1, dtype=torch.int64, device=tensor.device)
+        for level in range(1, n_chunks.bit_length()):
+            self.level_of[1 << level :] = level
+        self.levels = self._sparse()
+
+    def __call__(
+        self, prefix: tuple[torch.Tensor | int, ...], low: torch.Tensor, high: torch.Tensor
+    ) -> torch.Tensor:
+        """The least (greatest) entry of each range, [n]; see `Tables.range_min`."""
+        if not self.rows or not self.length:
+            return self.zero.expand(low.shape)
+        last = self.length - 1
+        outside = (low < 0) | (high > last)
+        low, high = torch.minimum(low, high), torch.maximum(low, high)
+        nothing = (high < 0) | (low > last)
+        low, high = low.clamp(0, last), high.clamp(0, last)
+        row = torch.zeros_like(low)
+        for size, index in zip(self.shape[:-1], prefix, strict=True):
+            index = torch.as_tensor(index, dtype=torch.int64, device=low.device)
+            nothing = nothing | (index < 0) | (index >= size)
+            row = row * size + index.clamp(0, size - 1)
+        found = self._inside(row, low, high)
+        found = torch.where(outside, self._better(found, self.zero), found)
+        return torch.where(nothing, self.zero, found)
+
+    def _inside(self, row: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+        """The answer for ranges that lie inside the tensor."""
+        base = row * self.n_chunks
+        first, last = base + (low >> 4), base + (high >> 4)
+        starts, stops = (low & 15) == 0, ((high & 15) == 15) | (high == self.length - 1)
+        if bool((starts & stops).all()):
+            return self._between(first, last)
+        if self.ends is None:
+            self.ends = self._from_ends()
+        from_low, to_high = self.ends
+        one = first == last
+        inner = self._between(torch.minimum(first + 1, last), torch.maximum(last - 1, first))
+        position = row * (self.n_chunks * CHUNK)
+        found = self._better(from_low[position + low], to_high[position + high])
+        found = torch.where(last - first > 1, self._better(found, inner), found)
+        short = (one & ~(starts & stops)).nonzero().squeeze(1)
+        if short.numel():
+            step = torch.arange(CHUNK, device=low.device)
+            index = torch.minimum(low[short, None] + step, high[short, None])
+            entries = self.chunks.view(-1)[position[short, None] + index]
+            found[short] = self._reduce(entries, 1)
+        return found
+
+    def _between(self, first: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+        """The answer over whole chunks first..last, inclusive."""
+        n = self.levels.shape[1]
+        length = (last - first + 1).clamp(min=1)
+        level = self.level_of[length]
+        right = last + 1 - torch.bitwise_left_shift(torch.ones_like(level), level)
+        flat = self.levels.view(-1)
+        return self._better(flat[level * n + first], flat[level * n + right])
+
+    def _sparse(self) -> torch.Tensor:
+        """Level j, entry i: over chunks i .. i + 2^j - 1 of one row, [levels, rows * chunks]."""
+        if not self.rows or not self.n_chunks:
+            return self.zero.view(1, 1)
+        best = self.chunks
+        while best.shape[2] > 1:
+            half = best.shape[2] // 2
+            best = self._better(best[..., :half], best[..., half:])
+        levels = [best.squeeze(2)]
+        step = 1
+        while 2 * step <= self.n_chunks:
+            below = levels[-1]
+            level = below.clone()
+            level[:, :-step] = self._better(below[:, :-step], below[:, step:])
+            levels.append(level)
+            step *= 2
+        return torch.stack(levels).view(len(levels), -1)
+
+    def _from_ends(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Flat tables: from each entry to its chunk's end, and from the chunk's start to it."""
+        right, left = self.chunks.clone(), self.chunks.clone()
+        for i in range(1, CHUNK):
+            left[..., i] = self._better(left[..., i], left[..., i - 1])
+            right[..., -1 - i] = self._better(right[..., -1 - i], right[..., -i])
+        return right.view(-1), left.view(-1)
+
+    def _better(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return torch.maximum(a, b) if self.greatest else torch.minimum(a, b)
+
+    def _reduce(self, x: torch.Tensor, axis: int) -> torch.Tensor:
+        return x.amax(axis) if self.greatest else x.amin(axis)
+
+
+def _infinity(values: torch.Tensor, positive: bool) -> torch.Tensor:
+    sign = 1.0 if positive else -1.0
+    return torch.full((), sign * float("inf"), dtype=values.dtype, device=values.device)

@@ -1,0 +1,113 @@
+"""The backward pass of the torch back end, from the output and its log-sum-exp."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from maskc.codegen.runtime.torch_forward import LOG2_E, logits_of
+from maskc.codegen.runtime.torch_pieces import Chunk, Work, chunks, rows_along
+from maskc.codegen.runtime.torch_plan import Gathered, Piece
+from maskc.codegen.runtime.torch_products import product
+
+
+def gradients_of(
+    work: Work, out: torch.Tensor, lse: torch.Tensor, d_out: torch.Tensor, d_lse: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Gradients of q, k and v, flat.
+
+    A pair's weight is P = exp(s - lse); dS = P * (d_out . v - delta) with delta = d_out . out, less
+    what flows into lse itself.
+    """
+    dq, dk, dv = (torch.zeros(x.shape, dtype=x.dtype, device=x.device) for x in work.qkv)
+    empty = lse == -math.inf
+    if bool(empty.any()):
+        lse, d_lse = (x.masked_fill(empty, 0.0) for x in (lse, d_lse))
+        d_out = d_out.masked_fill(empty[:, :, None], 0.0)
+    delta = (d_out * out).sum(-1) - d_lse
+    _add_gradients(work, work.plan.pieces, (d_out, lse, delta), (dq, dk, dv))
+    for walk in work.plan.walks:
+        along = work.along(walk)
+        of_rows = tuple(rows_along(walk, x) for x in (d_out, lse, delta))
+        gradients = tuple(torch.zeros_like(x) for x in along.qkv)
+        _add_gradients(along, walk.pieces, of_rows, gradients)
+        rows, keys = walk.slices, walk.kv_slices
+        part = gradients[0]
+        part = part if walk.q_map is None else part.index_select(1, walk.q_map.argsort())
+        dq[rows.start : rows.stop].add_(part)
+        for total, part in zip((dk, dv), gradients[1:], strict=True):
+            total[keys.start : keys.stop].index_add_(1, walk.k_map, part)
+    return dq.mul_(work.scale), dk.mul_(work.scale), dv
+
+
+def _add_gradients(
+    work: Work,
+    pieces: Sequence[Piece | Gathered],
+    of_rows: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    gradients: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+) -> None:
+    """Add what the pieces give to the gradients of q and k, by the scale, and of v.
+
+    Args:
+        work: what is computed.
+        pieces: of its plan.
+        of_rows: gradient of the output, log-sum-exp and delta of each row.
+        gradients: dq, dk and dv so far.
+
+    """
+    dq, dk, dv = gradients
+    simple = work.spec.score is None and not work.careful
+    pair_gradients = _pair_gradients if simple else _pair_gradients_with_care
+    for piece in pieces:
+        for chunk in chunks(work, piece):
+            d_out, lse, delta = (chunk.rows.of(x) for x in of_rows)
+            weights, d_s = pair_gradients(work, chunk, lse, d_out, delta)
+            q, k = chunk.q, chunk.k
+            if work.careful:
+                q, k = (torch.where(x.isfinite(), x, 0.0) for x in (q, k))
+            chunk.rows.add(dq, d_s, k)
+            chunk.keys.add(dk, d_s, q)
+            chunk.keys.add(dv, weights, d_out)
+
+
+def _pair_gradients(
+    work: Work, chunk: Chunk, lse: torch.Tensor, d_out: torch.Tensor, delta: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """P and dS [c, R, L]."""
+    weights = product(chunk.q * work.scale, chunk.k).sub_(lse[:, :, None])
+    if chunk.bias is not None:
+        weights.add_(chunk.bias)
+    weights.mul_(LOG2_E).exp2_()
+    d_s = product(d_out, chunk.v).sub_(delta[:, :, None])
+    return weights, d_s.mul_(weights)
+
+
+def _pair_gradients_with_care(
+    work: Work, chunk: Chunk, lse: torch.Tensor, d_out: torch.Tensor, delta: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same in base e with the score's slope; nothing of a dropped pair gets anywhere."""
+    raw, s = logits_of(work, chunk)
+    weights = torch.exp(s - lse[:, :, None])
+    d_s = (torch.bmm(d_out, chunk.v.transpose(1, 2)) - delta[:, :, None]) * weights
+    if chunk.mask is not None:
+        weights, d_s = (torch.where(chunk.mask, x, 0.0) for x in (weights, d_s))
+    if work.trained:
+        _add_input_gradients(work, chunk, raw, d_s)
+    if work.spec.score_slope is not None:
+        d_s = d_s * work.spec.score_slope(raw, chunk.q_pos, chunk.k_pos, chunk.call).to(d_s.dtype)
+        d_s = d_s if chunk.mask is None else torch.where(chunk.mask, d_s, 0.0)
+    return weights, d_s
+
+
+def _add_input_gradients(
+    work: Work, chunk: Chunk, raw: torch.Tensor, d_logit: torch.Tensor
+) -> None:
+    """Add what the logits of a chunk give to the gradients of the score's inputs."""
+    leaves = [leaf for leaf, _ in work.trained]
+    with torch.enable_grad():
+        score = work.spec.score(raw, chunk.q_pos, chunk.k_pos, chunk.call).expand(raw.shape)
+    found = torch.autograd.grad(score, leaves, d_logit.to(score.dtype))
+    for (_, total), gradient in zip(work.trained, found, strict=True):
+        total.add_(gradient)

@@ -1,0 +1,1 @@
+"""Triton kernels with holes, filled by `maskc.codegen.splice`."""

@@ -1,0 +1,1 @@
+"""What `make run` shows: a compiled pattern against the oracle, and at work in a real model."""

@@ -1,0 +1,277 @@
+"""From text to a module: the stages in order, and the only room that knows them all.
+
+Each stage is a function of the file and can be printed (`emit`). Nothing here imports torch until
+a layout is asked for or a generated module is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING
+
+from maskc import syntax
+from maskc.diagnostics import Diagnostic, MaskcError
+from maskc.source import Source, Span
+from maskc.version import __version__
+
+if TYPE_CHECKING:
+    from maskc import ir
+
+PRELUDE = Path(__file__).with_name("prelude.attn")
+
+_IMPORTING = threading.RLock()
+"""Held while a module runs for the first time: another thread must not see half of it."""
+
+
+def load(path: str | os.PathLike[str]) -> SimpleNamespace:
+    """The patterns of a `.attn` file, one attribute each, compiled and imported.
+
+    Args:
+        path: the file; `use` paths in it are relative to it.
+
+    Raises:
+        MaskcError: with every error of the spec.
+
+    """
+    return _patterns_of(_imported(_compiled(_read(Path(path)))))
+
+
+def loads(text: str, name: str = "spec.attn") -> SimpleNamespace:
+    """The patterns of a spec given as text, as `load`; `name` is what messages call it.
+
+    Example:
+        >>> local = loads("pattern local(w: int >= 1 = 4) = recent(w)").local
+        >>> local.dense_mask(3, w=2)[0, 0].int().tolist()
+        [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
+
+    """
+    return _patterns_of(_imported(_compiled(_source(text, name))))
+
+
+def check(path: Path) -> tuple[ir.Pattern, ...]:
+    """The patterns of a file, none for a library; raises MaskcError with every error of it."""
+    return _checked(_read(path))
+
+
+def check_text(text: str, name: str = "spec.attn") -> tuple[ir.Pattern, ...]:
+    """The patterns of a spec given as text, as `check`."""
+    return _checked(_source(text, name))
+
+
+def compile_text(text: str, name: str = "spec.attn") -> str:
+    """The Python module of a spec given as text."""
+    return _compiled(_source(text, name))
+
+
+def compile_file(path: Path, folder: Path) -> Path:
+    """Write the module of `path` into `folder` and return its path.
+
+    The module is written beside its place and renamed, so an interrupted run leaves the old one.
+    """
+    text = _compiled(_read(path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return _write(folder / f"{path.stem}.py", text)
+
+
+def cached_module(path: Path) -> Path:
+    """The module of `path`, written into this user's cache: what `maskc.hook` imports."""
+    return _cached(_compiled(_read(path)))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage that can be printed: its name, what it shows, and the text of it for a file."""
+
+    name: str
+    shows: str
+    text: Callable[[Source, int], str]
+
+
+def emit(stage: str, path: Path, *, n: int = 4096) -> str:
+    """What the stage called `stage` leaves of a file, as text; layouts are for `n` tokens."""
+    return STAGES[stage].text(_read(path), n)
+
+
+def parse(source: Source) -> syntax.File:
+    """The syntax tree of a source."""
+    from maskc.grammar.parse import parse as parsed
+
+    return parsed(source)
+
+
+@cache
+def prelude() -> syntax.File:
+    """The syntax tree of the prelude."""
+    return parse(_read(PRELUDE))
+
+
+def _read(path: Path) -> Source:
+    from maskc.grammar.parse import read
+
+    return read(path)
+
+
+def _source(text: str, name: str) -> Source:
+    from maskc.grammar.parse import source
+
+    return source(text, name)
+
+
+def _checked(source: Source) -> tuple[ir.Pattern, ...]:
+    from maskc.check import check as checked
+    from maskc.passes import run
+
+    folder = Path(source.name).parent
+    patterns = checked(
+        parse(source), prelude=prelude(), read=lambda path: parse(_read(folder / path))
+    )
+    return tuple(run(pattern) for pattern in patterns)
+
+
+def _compiled(source: Source) -> str:
+    from maskc.codegen.module import Origin, generate
+
+    patterns = _checked(source)
+    if not patterns:
+        raise MaskcError(
+            [
+                Diagnostic(
+                    "no-pattern",
+                    "there is no pattern in this file, so nothing to compile",
+                    Span(source, 0, 0),
+                    hint="add `pattern name = MASK`, or bring this library into another with `use`",
+                )
+            ]
+        )
+    return generate(patterns, Origin(Path(source.name).name, source.text, __version__))
+
+
+def _write(path: Path, text: str) -> Path:
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(beside, 0o644)
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
+    return path
+
+
+def _cache_folder() -> Path:
+    """A folder of this user's own for modules of specs that were loaded, not compiled to a file."""
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = Path(root) / "maskc"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    return _private_folder()
+
+
+@cache
+def _private_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="maskc-"))
+
+
+def _module_name(text: str) -> str:
+    return f"maskc_generated_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def _cached(text: str) -> Path:
+    """The file that holds a module's text, written where it is missing."""
+    path = _cache_folder() / f"{_module_name(text)}.py"
+    if not path.exists() or path.read_bytes() != text.encode():
+        _write(path, text)
+    return path
+
+
+def _imported(text: str) -> ModuleType:
+    name = _module_name(text)
+    with _IMPORTING:
+        if name not in sys.modules:
+            _import(name, _cached(text))
+        return sys.modules[name]
+
+
+def _import(name: str, path: Path) -> None:
+    found = importlib.util.spec_from_file_location(name, path)
+    assert found is not None and found.loader is not None, "a file path always has a loader"
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    try:
+        found.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+
+
+def _patterns_of(module: ModuleType) -> SimpleNamespace:
+    return SimpleNamespace(**module.PATTERNS)
+
+
+def _tokens(source: Source, n: int) -> str:
+    from maskc.grammar.parse import tokens
+
+    return "\n".join(str(token) for token in tokens(source))
+
+
+def _ast(source: Source, n: int) -> str:
+    from maskc.grammar.dump import dump
+
+    return dump(parse(source))
+
+
+def _ir(source: Source, n: int) -> str:
+    from maskc.codegen.render_attn import ir_text
+
+    return "\n\n".join(ir_text(pattern) for pattern in _checked(source))
+
+
+def _layout(source: Source, n: int) -> str:
+    from maskc.explain import call_arguments
+    from maskc.setting import setting
+
+    attentions = vars(_patterns_of(_imported(_compiled(source))))
+    shown = []
+    for pattern in _checked(source):
+        attention, call = attentions[pattern.name], setting(pattern, n)
+        layout = attention.layout(call.n_q, call.n_k, **call_arguments(attention, call))
+        shown.append("\n".join([repr(layout), *(f"  with {told}" for told in call.made_up)]))
+    return "\n\n".join(shown)
+
+
+def _schedule(source: Source, n: int) -> str:
+    from maskc.schedule import schedule
+
+    return "\n\n".join(str(schedule(pattern)) for pattern in _checked(source))
+
+
+def _kernel(source: Source, n: int) -> str:
+    return _compiled(source)
+
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage("tokens", "the words of the file, one a line, with their places", _tokens),
+        Stage("ast", "the syntax tree, one node a line", _ast),
+        Stage("ir", "the mask as one expression, every name inlined", _ir),
+        Stage("layout", "the block-sparse form for --n tokens (needs torch)", _layout),
+        Stage("schedule", "how the layout is divided and walked", _schedule),
+        Stage("kernel", "the whole Python module", _kernel),
+    )
+}

@@ -1,0 +1,382 @@
+"""What one call of a pattern fixes, from the words of a command line: parameters and inputs.
+
+What the command line leaves out is taken from the spec's defaults, and made up where there are
+none, so that any pattern can be drawn; what was made up is told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from maskc import ir, points, stand_in
+
+MOST_ENTRIES = 1 << 20
+"""Entries of an input that a command line may give."""
+
+UNITS = {"Ki": 1 << 10, "Mi": 1 << 20}
+
+HEADS = ("head", "kv_head")
+
+
+class SettingError(ValueError):
+    """A parameter, input or size that the pattern does not take, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One call, as plain Python values.
+
+    `params`: scalars, tuples of lists, nested tuples of tables. `inputs`: nested lists over all
+    axes. `made_up`: one sentence for each value that nobody gave.
+    """
+
+    n_q: int
+    n_k: int
+    heads: int
+    kv_heads: int
+    layer: int
+    n_layers: int
+    params: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    sizes: Mapping[str, int]
+    grid: Mapping[str, int]
+    segments: Mapping[str, int]
+    made_up: tuple[str, ...] = ()
+
+    def values(self, head: int) -> dict[str, Any]:
+        """Every variable of the points reading but `q` and `k`, in the first batch."""
+        scalars = {k: v for k, v in self.params.items() if not isinstance(v, tuple)}
+        lists = {f"size:{k}": len(v) for k, v in self.params.items() if isinstance(v, tuple)}
+        return {
+            **{"batch": 0, "head": head, "kv_head": head * self.kv_heads // self.heads},
+            **{"batches": 1, "heads": self.heads, "kv_heads": self.kv_heads},
+            **{"layer": self.layer, "n_layers": self.n_layers},
+            **{"n_q": self.n_q, "n_k": self.n_k},
+            **{f"size:{name}": size for name, size in self.sizes.items()},
+            **lists,
+            **scalars,
+        }
+
+    def tensors(self) -> dict[str, Any]:
+        """Every tensor of the points reading, nested sequences by name."""
+        tables = {k: v for k, v in self.params.items() if isinstance(v, tuple)}
+        return {**self.inputs, **tables}
+
+    def keywords(self) -> dict[str, Any]:
+        """The parameters as a call takes them: tables and lists as lists."""
+        return {name: _as_list(value) for name, value in self.params.items()}
+
+
+def setting(
+    pattern: ir.Pattern,
+    n_k: int,
+    *,
+    n_q: int | None = None,
+    heads: int | None = None,
+    kv_heads: int | None = None,
+    layer: int = 0,
+    n_layers: int | None = None,
+    params: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    document: int | None = None,
+    shrink: bool = False,
+) -> Setting:
+    """What a call of `pattern` would fix.
+
+    Args:
+        pattern: the checked pattern.
+        n_k: number of keys.
+        n_q: number of query rows, None for n_k.
+        heads: query heads; None for 2 where the mask depends on the head, else 1.
+        kv_heads: key heads, None for `heads`.
+        layer: index of the layer.
+        n_layers: number of layers, None for layer + 1.
+        params: words of parameters by name: `4Ki`, `true`, `0.5`, `4,4,8`, `[[1, 2], [3, 4]]`.
+        inputs: words of inputs by name: entries with an optional count, `0*5,1*7`, or `@file` of
+            JSON; one row serves all leading axes.
+        sizes: sizes that `grid=` or `segments=` would give.
+        document: mean length of the documents made up for an input, None for a quarter of n_k.
+        shrink: whether to divide default sizes above an eighth of n_k by one power of two, the
+            one that brings the largest of them to an eighth, so that a small picture shows them.
+
+    Raises:
+        SettingError: where a word names nothing, does not read, or breaks a rule.
+
+    """
+    heads = heads or kv_heads or (2 if by_head(pattern) else 1)
+    kv_heads = kv_heads or heads
+    if heads % kv_heads:
+        raise SettingError(f"{heads} heads are no multiple of {kv_heads} key heads")
+    n_layers = layer + 1 if n_layers is None else n_layers
+    if layer >= n_layers:
+        raise SettingError(f"layer {layer} is outside 0..{n_layers}")
+    _known_names("parameter", params or {}, [p.name for p in pattern.params])
+    _known_names("input", inputs or {}, [i.name for i in pattern.inputs])
+    made_up: list[str] = []
+    lengths = {"head": heads, "kv_head": kv_heads, "layer": n_layers, "batch": 1}
+    words = dict(params or {})
+    if shrink:
+        words |= stand_in.shrunk(pattern, n_k, words, made_up)
+    values: dict[str, Any] = {}
+    for scalar in sorted(pattern.params, key=lambda p: p.axes is not None):
+        values[scalar.name] = _param(scalar, words.get(scalar.name), lengths, made_up, values)
+    grid, segments = _extents(pattern.space, sizes or {})
+    call = Setting(
+        n_q=n_k if n_q is None else n_q,
+        n_k=n_k,
+        heads=heads,
+        kv_heads=kv_heads,
+        layer=layer,
+        n_layers=n_layers,
+        params=values,
+        inputs={},
+        sizes={**(sizes or {}), **_open_sizes(pattern, sizes or {})},
+        grid=grid,
+        segments=segments,
+    )
+    _hold_length(pattern.space, call)
+    tensors = {}
+    for tensor in pattern.inputs:
+        shape = [_length(axis, call, lengths) for axis in tensor.axes]
+        word = (inputs or {}).get(tensor.name)
+        if word is None:
+            tensors[tensor.name], told = stand_in.tensor(
+                tensor, shape, document or max(n_k // 4, 1)
+            )
+            made_up.append(told)
+        else:
+            tensors[tensor.name] = _read_input(tensor, word, shape)
+    return replace(call, inputs=tensors, made_up=tuple(made_up))
+
+
+def by_head(pattern: ir.Pattern) -> bool:
+    """Whether the mask may differ between heads."""
+    tables = [*pattern.params, *pattern.inputs]
+    return any(
+        isinstance(node, ir.Var) and node.name in HEADS for node in ir.postorder(pattern.mask)
+    ) or any(axis in HEADS for table in tables for axis in table.axes or ())
+
+
+def _known_names(kind: str, given: Mapping[str, str], known: Sequence[str]) -> None:
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            has = f"it has {', '.join(f'`{k}`' for k in known)}" if known else f"it has no {kind}s"
+            raise SettingError(f"the pattern has no {kind} `{name}`: {has}{hint}")
+
+
+def _param(
+    scalar: ir.Scalar,
+    word: str | None,
+    lengths: Mapping[str, int],
+    made_up: list[str],
+    known: Mapping[str, Any],
+) -> Any:
+    shape = None if scalar.axes is None else [lengths[axis] for axis in scalar.axes]
+    if word is not None:
+        value = _typed(scalar.name, _read(scalar.name, word), scalar.type)
+    elif scalar.default is not None:
+        value = scalar.default
+    else:
+        value = stand_in.parameter(scalar, shape, known)
+        if value is None:
+            raise SettingError(
+                f"{scalar.name} has no default: give it with --param {scalar.name}=..."
+            )
+        made_up.append(f"{scalar.name} = {_shown(value)}, made up")
+    if shape is not None:
+        value = _filled(scalar, value, shape)
+    elif isinstance(value, tuple):
+        raise SettingError(f"{scalar.name} is {_shown(value)}; wanted one {scalar.type.value}")
+    for entry in _entries(value):
+        _hold_rules(scalar, entry, known)
+    return value
+
+
+def _filled(scalar: ir.Scalar, value: Any, shape: Sequence[int]) -> Any:
+    """A list as it is, a table of the right shape, one value repeated for all entries."""
+    if not shape:
+        return value if isinstance(value, tuple) else (value,)
+    if isinstance(value, tuple):
+        if len(value) != shape[0]:
+            axis = (scalar.axes or ())[-len(shape)]
+            raise SettingError(
+                f"{scalar.name} has {len(value)} entries along `{axis}`; wanted {shape[0]}"
+            )
+        if len(shape) > 1:
+            return tuple(_filled(scalar, part, shape[1:]) for part in value)
+        if any(isinstance(part, tuple) for part in value):
+            raise SettingError(f"{scalar.name} is nested deeper than its axes")
+        return value
+    inner = _filled(scalar, value, shape[1:]) if len(shape) > 1 else value
+    return tuple([inner] * shape[0])
+
+
+def _hold_rules(scalar: ir.Scalar, entry: Any, known: Mapping[str, Any]) -> None:
+    for rule, text in scalar.rules:
+        if not points.evaluate(rule, {**known, scalar.name: entry}):
+            raise SettingError(f"{scalar.name} is {_shown(entry)}; wanted {text}")
+
+
+def _read_input(tensor: ir.Tensor, word: str, shape: Sequence[int]) -> Any:
+    name = tensor.name
+    value = _from_file(name, word[1:]) if word.startswith("@") else _row(name, word)
+    typed = _typed(name, value, tensor.type)
+    depth, inner = 0, typed
+    while isinstance(inner, tuple) and inner:
+        depth, inner = depth + 1, inner[0]
+    if depth > len(shape):
+        raise SettingError(f"{name} has {depth} axes; wanted {len(shape)}")
+    _hold_shape(name, typed, shape[len(shape) - depth :])
+    return stand_in.spread(_as_list(typed), shape[: len(shape) - depth])
+
+
+def _hold_shape(name: str, value: Any, shape: Sequence[int]) -> None:
+    if not shape:
+        if isinstance(value, tuple):
+            raise SettingError(f"{name} is nested deeper than its axes")
+        return
+    if not isinstance(value, tuple) or len(value) != shape[0]:
+        got = len(value) if isinstance(value, tuple) else "a single value"
+        raise SettingError(f"{name} has {got} entries along its last axes; wanted {shape[0]}")
+    for part in value:
+        _hold_shape(name, part, shape[1:])
+
+
+def _row(name: str, word: str) -> tuple[Any, ...]:
+    row: list[Any] = []
+    for piece in word.split(","):
+        entry, _, count = piece.partition("*")
+        times = _read(name, count) if count else 1
+        if type(times) is not int or times < 0 or len(row) + times > MOST_ENTRIES:
+            raise SettingError(f"{name}: `{piece[:40]}` is not an entry or `entry*count`")
+        row += [_read(name, entry)] * times
+    return tuple(row)
+
+
+def _from_file(name: str, path: str) -> Any:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        return _tuples(json.loads(text))
+    except (OSError, ValueError, RecursionError) as error:
+        told = error.strerror if isinstance(error, OSError) else "not JSON"
+        raise SettingError(f"{name}: cannot read {path}: {told}") from None
+
+
+def _read(name: str, word: str) -> Any:
+    """A word as a value: JSON, an integer with `_`, `Ki`, `Mi`, or several with commas."""
+    text = word.strip()
+    digits = text.replace("_", "")
+    for unit, factor in UNITS.items():
+        if digits.endswith(unit) and digits[: -len(unit)].lstrip("-").isdecimal():
+            return int(digits[: -len(unit)][:30]) * factor
+    if digits.lstrip("-").isdecimal() and digits.count("-") <= 1 and len(digits) < 30:
+        return int(digits)
+    try:
+        return _tuples(json.loads(text))
+    except (ValueError, RecursionError):
+        pass
+    if "," in text:
+        return tuple(_read(name, piece) for piece in text.split(","))
+    raise SettingError(f"{name}: cannot read `{word[:40]}` as a value")
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
+
+
+def _typed(name: str, value: Any, type_: ir.Type) -> Any:
+    """The value with every entry of the wanted type, or an error that says what it is."""
+    if isinstance(value, tuple):
+        return tuple(_typed(name, part, type_) for part in value)
+    if type_ is ir.FLOAT and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if type_ is ir.INT and type(value) is int and abs(value) < 1 << 63:
+        return value
+    if type_ is ir.BOOL and isinstance(value, bool):
+        return value
+    raise SettingError(f"{name} is {_shown(value)}; wanted {type_.value}")
+
+
+def _free(space: ir.Space) -> Iterator[tuple[str | None, ir.Extent, str]]:
+    """The extents that a call gives: their segment, themselves and the name of their size."""
+    for side in (space.query, space.key):
+        for segment, extents in side.segments if side is not None else ():
+            for extent in extents:
+                if isinstance(extent.value, ir.Var):
+                    yield segment, extent, extent.value.name.removeprefix("size:")
+
+
+def _extents(space: ir.Space, given: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
+    """The sizes as `grid=` and as `segments=` take them."""
+    grid: dict[str, int] = {}
+    segments: dict[str, int] = {}
+    for segment, extent, size in _free(space):
+        if extent.is_axis:
+            grid[extent.name] = given.get(size, 0)
+        else:
+            segments[segment or size] = given.get(size, 0)
+    return grid, segments
+
+
+def _open_sizes(pattern: ir.Pattern, given: Mapping[str, int]) -> dict[str, int]:
+    """Sizes that only an input's shape binds, made up; sizes of a space must be given."""
+    if any(side is not None and side.packed for side in (pattern.space.query, pattern.space.key)):
+        raise SettingError("a packed grid has extents for each item: call the pattern in Python")
+    missing = sorted({size for _, _, size in _free(pattern.space) if size not in given})
+    if missing:
+        raise SettingError(
+            f"the space has free sizes: give {' '.join(f'--size {name}=...' for name in missing)}"
+        )
+    bound = [
+        axis.name.removeprefix("size:")
+        for tensor in pattern.inputs
+        for axis in tensor.axes
+        if isinstance(axis, ir.Var) and axis.name.startswith("size:")
+    ]
+    return {name: 4 for name in bound if name not in given}
+
+
+def _hold_length(space: ir.Space, call: Setting) -> None:
+    """Refuse sizes whose positions are not as many as there are keys, or as queries."""
+    values, tensors = call.values(0), call.tensors()
+    sides = [(space.key, call.n_k, "keys")]
+    if space.query != space.key:
+        sides.append((space.query, call.n_q, "queries"))
+    for side, n, what in sides:
+        if side is None:
+            continue
+        total = sum(
+            prod(points.evaluate(extent.value, values, tensors) for extent in extents)
+            for _, extents in side.segments
+        )
+        if total != n:
+            raise SettingError(f"the space has {total:,} positions; there are {n:,} {what}")
+
+
+def _length(axis: str | ir.Node, call: Setting, lengths: Mapping[str, int]) -> int:
+    if isinstance(axis, str):
+        return {**lengths, "q": call.n_q, "k": call.n_k, "token": call.n_k}[axis]
+    return points.evaluate(axis, call.values(0), call.tensors())
+
+
+def _entries(value: Any) -> list[Any]:
+    return [e for part in value for e in _entries(part)] if isinstance(value, tuple) else [value]
+
+
+def _as_list(value: Any) -> Any:
+    return [_as_list(part) for part in value] if isinstance(value, tuple) else value
+
+
+def _shown(value: Any) -> str:
+    write: Callable[[Any], str] = lambda v: json.dumps(_as_list(v))  # noqa: E731
+    text = write(value) if not isinstance(value, str) else f'"{value}"'
+    return text if len(text) <= 60 else text[:57] + "..."

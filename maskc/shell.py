@@ -1,0 +1,193 @@
+"""How the command meets its surroundings: errors as sentences, colours, terminals, file names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Collection, Iterable, Sequence
+from difflib import get_close_matches
+from keyword import iskeyword
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+import click
+
+from maskc.diagnostics import MaskcError, render
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Result = TypeVar("Result")
+
+NEEDED = ("numpy", "torch", "triton")
+"""Packages that a module of the same name beside it would hide from a generated one."""
+
+
+class Said(click.ClickException):
+    """A mistake of the user's in one sentence; exit code 1."""
+
+    def show(self, file: Any = None) -> None:
+        """Print it as the compiler's own errors are printed."""
+        error = click.style("error", fg="red", bold=True)
+        click.echo(f"{error}: {self.format_message()}", err=True, color=colored(sys.stderr))
+
+
+class Word(click.Command):
+    """A command whose help ends with examples."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, a line each."""
+        with formatter.section("Examples"):
+            for example in self.examples:
+                formatter.write(f"  {example}\n")
+
+
+class Commands(Word, click.Group):
+    """The group of commands, and the place where every exception becomes a sentence."""
+
+    command_class = Word
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; only click's own exceptions leave it."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
+            raise
+        except MaskcError as error:
+            text = render(error.diagnostics, colored(sys.stderr), error.omitted)
+            click.echo(text, err=True, color=True)
+            ctx.exit(1)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(1)
+        except Exception as error:
+            if os.environ.get("MASKC_TRACEBACK"):
+                raise
+            raise Said(_sentence(error)) from None
+
+
+def colored(stream: TextIO) -> bool:
+    """Whether text for `stream` is coloured: on terminals; NO_COLOR and FORCE_COLOR decide."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def console(stderr: bool = False) -> Console:
+    """A rich console for one of the two streams."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 100
+    return Console(file=stream, no_color=not colored(stream), highlight=False, width=width)
+
+
+def writes_blocks() -> bool:
+    """Whether standard output takes the block characters of pictures."""
+    try:
+        "█▄▀▒·⣿".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def terminal_width() -> int:
+    """Columns of the terminal, 0 where standard output is none."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
+    except OSError:
+        return 0
+
+
+def needing_torch(what: str, answer: Callable[[], Result]) -> Result:
+    """The answer, or a sentence where torch is missing."""
+    try:
+        return answer()
+    except ModuleNotFoundError as error:
+        if error.name not in NEEDED:
+            raise
+        raise Said(f"{what} needs {error.name}: pip install 'maskc[run]'") from None
+
+
+def answered(answer: Callable[[], Result]) -> Result:
+    """The answer, or the ValueError or TypeError of a wrong argument as a sentence."""
+    try:
+        return answer()
+    except (TypeError, ValueError) as error:
+        raise Said(str(error)) from None
+
+
+def together(errors: Sequence[MaskcError]) -> MaskcError:
+    """The errors of several files as one."""
+    diagnostics = [d for error in errors for d in error.diagnostics]
+    return MaskcError(diagnostics, omitted=sum(error.omitted for error in errors))
+
+
+def pairs(words: Iterable[str], option: str) -> dict[str, str]:
+    """Words of the form NAME=VALUE as a table."""
+    table = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign or not name.strip():
+            raise click.BadParameter(f"`{word}` is not NAME=VALUE", param_hint=option)
+        table[name.strip()] = value
+    return table
+
+
+def sizes(words: Iterable[str]) -> dict[str, int]:
+    """Words of the form NAME=N as a table."""
+    table = {}
+    for name, value in pairs(words, "--size").items():
+        if not value.isdecimal() or not 0 < len(value) < 10:
+            raise click.BadParameter(f"`{value}` is not a size", param_hint="--size")
+        table[name] = int(value)
+    return table
+
+
+def among(names: Iterable[str], known: Collection[str], what: str) -> None:
+    """Refuse a name that is not known, with the nearest one that is."""
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            raise Said(f"{what} `{name}`" + (f"; did you mean `{near[0]}`?" if near else ""))
+
+
+def check_modules(files: Sequence[Path], folder: Path) -> None:
+    """Refuse files that cannot become modules side by side in one folder."""
+    if folder.exists() and not folder.is_dir():
+        raise Said(f"{folder} is a file, and modules go into a folder")
+    taken: dict[str, Path] = {}
+    for path in files:
+        stem = path.stem
+        if not stem.isidentifier() or not stem.isascii() or iskeyword(stem):
+            raise Said(
+                f"{path} would become the module `{stem}`, which Python cannot import: "
+                "rename the file to letters, digits and `_`"
+            )
+        if stem in NEEDED or stem in sys.stdlib_module_names:
+            raise Said(
+                f"{path} would become the module `{stem}`, which hides another of that name: "
+                "rename the file"
+            )
+        other = taken.setdefault(stem.lower(), path)
+        if other is not path:
+            raise Said(f"{other} and {path} would both become {folder / stem}.py")
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, MemoryError | RecursionError):
+        return "this takes more memory than there is"
+    return (
+        f"maskc itself failed, which is a defect of it: {type(error).__name__}: {error}\n"
+        "MASKC_TRACEBACK=1 shows where"
+    )

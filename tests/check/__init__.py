@@ -1,0 +1,1 @@
+"""Tests of the checker: `pointwise` reads what it leaves, pair by pair."""

@@ -1,0 +1,100 @@
+"""Large and hostile programs: shared where they can be, else refused with a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from check.pointwise import checked, errors
+from maskc import ir
+from maskc.check import check
+from maskc.check.nodes import MOST_DEPTH, MOST_NODES
+from maskc.diagnostics import MaskcError
+from maskc.grammar.parse import parse, source
+
+N = 60
+
+
+def chain(first: str, step: str, last: str, n: int = N) -> str:
+    steps = "".join(step.format(here=i + 1, before=i) for i in range(n))
+    return f"{first}\n{steps}{last.format(last=n)}"
+
+
+SHARED = [
+    chain("def a0 = q == k", "def a{here} = a{before} & a{before}\n", "pattern p = a{last}"),
+    chain(
+        "def a0 = q == k",
+        "def a{here} = at(q = q + 1) a{before} & at(k = k + 1) a{before}\n",
+        "pattern p = a{last}",
+        n=30,
+    ),
+    chain("def a0(x: int) = x + x", "def a{here}(x: int) = a{before}(a{before}(x))\n", "")
+    + "pattern p = a5(q) == k",
+    chain("def a0 = q == k", "def a{here} = a{before} | k == {here}\n", "pattern p = a{last}", 240),
+    "pattern p = " + " | ".join(f"q == {i}" for i in range(9_000)),
+    "pattern p = " + " + ".join("q" for _ in range(9_000)) + " == k",
+    "pattern p = " + " - ".join("q" for _ in range(9_000)) + " == k",
+    "pattern p = "
+    + " else ".join(f"if q == {i} then k == {i}" for i in range(3_000))
+    + " else true",
+    "pattern p = match q % 2000 { " + ", ".join(f"{i} => k == {i}" for i in range(2_000)) + " }",
+]
+
+
+@pytest.mark.parametrize("text", SHARED, ids=range(len(SHARED)))
+def test_what_can_be_shared_compiles(text):
+    (pattern,) = checked(text)
+    assert len(list(ir.postorder(pattern.mask))) <= MOST_NODES
+    assert depth(pattern.mask) <= MOST_DEPTH
+
+
+def depth(root: ir.Node) -> int:
+    found: dict[ir.Node, int] = {}
+    for node in ir.postorder(root):
+        found[node] = 1 + max((found[part] for part in ir.children(node)), default=0)
+    return found[root]
+
+
+REFUSED = [
+    chain(
+        "def a0(x: int) = x == k",
+        "def a{here}(x: int) = a{before}(2 * x) & a{before}(2 * x + 1)\n",
+        "pattern p = a{last}(q)",
+    ),
+    chain("def a0(x: int) = x + 1", "def a{here}(x: int) = a{before}(a{before}(x))\n", "")
+    + f"pattern p = a{N}(q) == k",
+    chain(
+        "def a0(x: int) = x == k",
+        "def a{here}(x: int) = a{before}(x + 1)\n",
+        "pattern p = a{last}(q)",
+        n=3_000,
+    ),
+    "pattern p = " + " | ".join(f"q == {i}" for i in range(11_000)),
+    "pattern p = " + " // ".join("q" for _ in range(2_000)) + " == k",
+    "pattern p = " + "coarse(" * 100 + "causal" + ", 2)" * 100,
+    "pattern p = " + "coarse(" * 9 + "causal" + ", 2)" * 9,
+    "pattern p(n: dynamic int in 0..2) = "
+    + "".join(f"any(i{i} in 0..n : " for i in range(17))
+    + " + ".join(f"i{i}" for i in range(17))
+    + " == k"
+    + ")" * 17,
+    "pattern p {\n space grid(" + ", ".join(f"a{i}" for i in range(3_000)) + ")\n mask causal\n}",
+]
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=range(len(REFUSED)))
+def test_what_grows_without_end_is_refused(text):
+    assert [d.id for d in errors(text)] == ["too-large"]
+
+
+def test_thousands_of_errors_are_counted():
+    tree = parse(source("pattern p = " + " | ".join(f"b{i}" for i in range(12_000)), "spec.attn"))
+    with pytest.raises(MaskcError) as told:
+        check(tree)
+    assert len(told.value.diagnostics) == 1_000
+    assert told.value.omitted == 11_000
+    assert [d.span.text for d in told.value.diagnostics[:3] if d.span] == ["b0", "b1", "b2"]
+
+
+def test_a_huge_constant_is_never_built():
+    text = "const a = 1 << 9_000_000_000\nconst b = 1 << 62 << 62\npattern p = k < a + b"
+    assert [d.id for d in errors(text)] == ["undefined-constant", "overflow"]

@@ -1,0 +1,190 @@
+"""Every command of `maskc` does what its help says, through the installed entry point."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from cli.shell import EXAMPLES, maskc
+from maskc import pipeline
+from maskc.mistakes import MISTAKES
+from maskc.version import __version__
+
+COMMANDS = ("check", "compile", "explain", "explain-error", "fuzz", "list", "show")
+STREAMING = EXAMPLES / "streaming_llm.attn"
+TWO = "pattern a = recent(2)\npattern b = sink(1)\n"
+
+
+def test_version_is_the_packages():
+    assert maskc("--version").out == f"maskc {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_ends_with_examples_of_the_command(command):
+    run = maskc(*command.split(), "--help")
+    assert run.code == 0
+    examples = run.out.split("Examples:\n")[1].splitlines()
+    assert examples
+    assert all(example.startswith(f"  maskc {command}".rstrip()) for example in examples)
+
+
+def test_compiling_the_gallery_writes_one_module_a_file(tmp_path):
+    files = sorted(EXAMPLES.glob("*.attn"))
+    run = maskc("compile", *files, "-o", tmp_path / "new" / "build")
+    assert (run.code, run.err) == (0, "")
+    written = sorted((tmp_path / "new" / "build").iterdir())
+    assert [path.name for path in written] == [f"{file.stem}.py" for file in files]
+    assert run.out.split() == [str(path) for path in written]
+    assert STREAMING.stem in written[-1].read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", list(pipeline.STAGES))
+def test_every_stage_is_printed(stage):
+    run = maskc("compile", STREAMING, "--emit", stage, "--n", "512")
+    assert (run.code, run.err) == (0, "")
+    assert len(run.out) > 50
+
+
+def test_emitting_writes_no_file(tmp_path):
+    maskc("compile", STREAMING, "--emit", "ir", cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_names_the_patterns_of_good_files():
+    run = maskc("check", STREAMING, EXAMPLES / "bigbird.attn")
+    assert run.code == 0
+    assert "(streaming_llm)" in run.out
+    assert "(bigbird)" in run.out
+
+
+def test_check_reports_errors_of_all_files_and_names_the_good(tmp_path):
+    for name, text in (("a", "pattern a = casual"), ("b", "pattern b = sikn(4)"), ("c", TWO)):
+        (tmp_path / f"{name}.attn").write_text(text)
+    run = maskc("check", "a.attn", "b.attn", "c.attn", cwd=tmp_path)
+    assert run.code == 1
+    assert "--> a.attn:1:13" in run.err
+    assert "--> b.attn:1:13" in run.err
+    assert run.out == "c.attn: ok (a, b)\n"
+
+
+def test_check_as_data_has_every_place(tmp_path):
+    (tmp_path / "a.attn").write_text("pattern a = casual\n")
+    run = maskc("check", "a.attn", "--json", cwd=tmp_path)
+    told = json.loads(run.out)
+    assert run.code == 1
+    assert not told["ok"]
+    error = told["errors"][0]
+    assert (error["id"], error["file"]) == ("unknown-name", "a.attn")
+    assert (error["line"], error["column"], error["end_column"]) == (1, 13, 19)
+
+
+def test_show_draws_the_pairs_that_are_kept():
+    run = maskc("show", STREAMING, "--n", 6, "--param", "window=2", "--param", "sinks=1", "--json")
+    rows = json.loads(run.out)["heads"][0]["rows"]
+    assert rows == ["100000", "110000", "111000", "101100", "100110", "100011"]
+
+
+def test_show_draws_queries_of_a_decode_at_the_end():
+    run = maskc("show", STREAMING, "--n", 6, "--n-q", 2, "--param", "window=2", "--json")
+    assert json.loads(run.out)["heads"][0]["rows"] == ["111110", "111111"]
+
+
+def test_show_draws_given_documents():
+    run = maskc(
+        "show", EXAMPLES / "packed_documents.attn", "--n", 4, "--input", "doc=7,1*2,7", "--json"
+    )
+    assert json.loads(run.out)["heads"][0]["rows"] == ["1001", "0110", "0110", "1001"]
+
+
+def test_show_draws_tables_by_head():
+    words = (
+        "--n",
+        3,
+        "--param",
+        "retrieval=[false, true]",
+        "--param",
+        "sinks=0",
+        "--param",
+        "window=1",
+    )
+    run = maskc("show", EXAMPLES / "duo_attention.attn", *words, "--json")
+    heads = [head["rows"] for head in json.loads(run.out)["heads"]]
+    assert heads == [["100", "010", "001"], ["100", "110", "111"]]
+
+
+def test_show_says_what_it_made_up():
+    out = maskc("show", EXAMPLES / "duo_attention.attn", "--n", 16, "--shrink").out
+    assert "window = 2, shrunk from 256" in out
+    assert "retrieval = [true, false], made up" in out
+
+
+def test_show_draws_the_tiles_of_the_layout():
+    run = maskc(
+        "show", EXAMPLES / "dense_causal.attn", "--tiles", "--n", 64, "--block", 16, "--json"
+    )
+    assert json.loads(run.out)["heads"][0]["rows"] == ["1000", "2100", "2210", "2221"]
+
+
+def test_show_asks_which_of_several_patterns(tmp_path):
+    (tmp_path / "two.attn").write_text(TWO)
+    assert maskc("show", tmp_path / "two.attn").code == 2
+    run = maskc("show", tmp_path / "two.attn", "--pattern", "b", "--n", 2, "--json")
+    assert json.loads(run.out)["heads"][0]["rows"] == ["10", "10"]
+
+
+def test_explain_counts_what_the_mask_keeps():
+    run = maskc("explain", STREAMING, "--n", 4096, "--json")
+    told = json.loads(run.out)
+    kept = sum(min(q + 1, 1024) + min(max(q - 1023, 0), 4) for q in range(4096))
+    assert told["kept_pairs"] == kept
+    assert told["density"] == kept / 4096**2
+    assert told["full_tiles"] + told["partial_tiles"] + told["empty_tiles"] == told["tiles"]
+    assert told["dense_mask_bytes"] == 4096**2
+
+
+@pytest.mark.slow
+def test_explain_prints_a_table():
+    out = maskc("explain", STREAMING, "--n", 4096).out
+    assert re.search(r"density\W+21\.\d+%", out)
+    assert "amplification" in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.attn")), ids=lambda path: path.stem)
+def test_every_example_is_drawn_and_explained(file):
+    assert maskc("show", file, "--shrink", "--n", 24).code == 0
+    assert maskc("explain", file, "--n", 1024).code == 0
+
+
+@pytest.mark.slow
+def test_fuzz_holds_a_pattern_against_the_oracle():
+    run = maskc("fuzz", EXAMPLES / "dense_causal.attn", "--examples", 3, "--seed", 0)
+    assert run.code == 0, run.all
+    assert "3 calls, all as exact as dense attention" in run.out
+
+
+def test_list_has_a_picture_of_every_public_def():
+    told = json.loads(maskc("list", "--json").out)
+    text = pipeline.PRELUDE.read_text(encoding="utf-8")
+    assert [entry["name"] for entry in told] == re.findall(r"^def ([a-z]\w*)", text, re.MULTILINE)
+    assert all(entry["doc"] for entry in told)
+    assert all(any("1" in row for row in entry["mask"]) for entry in told)
+
+
+def test_list_shows_only_what_is_named():
+    told = json.loads(maskc("list", "window", "sink", "--json").out)
+    assert [entry["name"] for entry in told] == ["window", "sink"]
+
+
+def test_explain_error_shows_a_wrong_and_a_right_program():
+    out = maskc("explain-error", "unknown-name").out
+    assert "wrong:\n    pattern p = casual" in out
+    assert "right:\n    pattern p = causal" in out
+
+
+def test_explain_error_lists_every_id():
+    listed = [line.split()[0] for line in maskc("explain-error").out.splitlines()]
+    assert listed == list(MISTAKES)

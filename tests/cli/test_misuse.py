@@ -1,0 +1,276 @@
+"""Whatever a user does wrong gets a sentence and the right exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cli.shell import COMMAND, EXAMPLES, maskc
+
+STREAMING = EXAMPLES / "streaming_llm.attn"
+GOOD = "pattern p = causal\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["check", "compile", "show", "explain", "fuzz"])
+@pytest.mark.parametrize("file", ["missing.attn", ".", "/dev/null/x", "a\nb", "/dev/zero"])
+def test_unreadable_files_are_an_error_of_the_user(command, file, tmp_path):
+    run = maskc(command, file, cwd=tmp_path)
+    assert run.code == 1
+    assert run.err.startswith("error")
+    assert not run.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["check", "compile", "show", "explain", "fuzz"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe\x00p",
+        b"pattern",
+        b"pattern p = ",
+        b"(" * 100_000,
+        b"\x00" * 100,
+        b"x " * 50_000,
+    ],
+    ids=["empty", "binary", "word", "cut", "brackets", "zeros", "words"],
+)
+def test_files_that_are_no_spec_are_told(command, content, tmp_path):
+    (tmp_path / "x.attn").write_bytes(content)
+    run = maskc(command, "x.attn", cwd=tmp_path)
+    assert run.code == (0 if command == "check" and not content else 1)
+    assert len(run.err.splitlines()) < 1_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("nonsense",),
+        ("compile",),
+        ("compile", STREAMING, "--emit", "nonsense"),
+        ("show", STREAMING, "--n", "0"),
+        ("show", STREAMING, "--n", "many"),
+        ("show", STREAMING, "--param", "window"),
+        ("show", STREAMING, "--head", "5"),
+        ("show", STREAMING, "--size", "y=-1"),
+        ("show", STREAMING, "--tiles", "--n", "100000", "--block", "1"),
+        ("explain", STREAMING, "--head-dim", "-1"),
+        ("fuzz", STREAMING, "--examples", "0"),
+    ],
+    ids=lambda words: " ".join(str(word) for word in words).replace(str(EXAMPLES), "") or "nothing",
+)
+def test_bad_usage_exits_with_2(words):
+    run = maskc(*words)
+    assert run.code == 2
+    assert "Usage" in run.all
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--param", "widow=4"), "did you mean `window`"),
+        (("--param", "window=0"), "window is 0; wanted window >= 1"),
+        (("--param", "window=four"), "cannot read `four`"),
+        (("--param", "window=1.5"), "window is 1.5; wanted int"),
+        (("--param", "window=" + "9" * 5000), "window"),
+        (("--param", "window=[[1]]"), "window"),
+        (("--input", "doc=1"), "it has no inputs"),
+        (("--n", "100000"), "at most"),
+        (("--heads", "3", "--kv-heads", "2"), "3 heads are no multiple of 2"),
+        (("--layer", "4", "--n-layers", "2"), "layer 4 is outside 0..2"),
+        (("--pattern", "streming_llm"), "did you mean `streaming_llm`"),
+    ],
+)
+def test_wrong_settings_are_named(words, told):
+    run = maskc("show", STREAMING, *words)
+    assert run.code == 1
+    assert told in run.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "values", ["0*3", "0*99999999999", "a", "", "@missing.json", "[[0, 1], [1]]", "1.5*48", "0*-1"]
+)
+def test_wrong_inputs_are_named(values):
+    run = maskc("show", EXAMPLES / "packed_documents.attn", "--input", f"doc={values}")
+    assert run.code == 1
+    assert "doc" in run.err
+
+
+def test_unknown_names_come_with_the_nearest_one():
+    assert "did you mean `window`?" in maskc("list", "widow").err
+    assert "did you mean `unknown-name`?" in maskc("explain-error", "unknown-nam").err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stem", ["my-mask", "class", "4k", "torch", "random", "mäske", "a b"])
+def test_names_that_python_cannot_import_are_refused(stem, tmp_path):
+    (tmp_path / f"{stem}.attn").write_text(GOOD)
+    run = maskc("compile", f"{stem}.attn", "-o", "build", cwd=tmp_path)
+    assert run.code == 1
+    assert "rename the file" in run.err
+    assert not (tmp_path / "build").exists()
+
+
+def test_two_files_of_one_name_are_refused_before_any_is_written(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.attn").write_text(GOOD)
+    run = maskc("compile", "a/x.attn", "b/x.attn", "-o", "build", cwd=tmp_path)
+    assert run.code == 1
+    assert "would both become build/x.py" in run.err
+    assert not (tmp_path / "build").exists()
+
+
+def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "x.attn").write_text(GOOD)
+    (tmp_path / "build").write_text("mine")
+    run = maskc("compile", "x.attn", "-o", "build", cwd=tmp_path)
+    assert run.code == 1
+    assert "build is a file" in run.err
+    assert (tmp_path / "build").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "x.attn").write_text(GOOD)
+    (tmp_path / "file").write_text("mine")
+    run = maskc("compile", "x.attn", "-o", "file/build", cwd=tmp_path)
+    assert run.code == 1
+    assert "Not a directory" in run.err or "File exists" in run.err
+
+
+def test_a_module_that_cannot_be_replaced_leaves_nothing_beside_it(tmp_path):
+    (tmp_path / "x.attn").write_text(GOOD)
+    (tmp_path / "build" / "x.py").mkdir(parents=True)
+    run = maskc("compile", "x.attn", "-o", "build", cwd=tmp_path)
+    assert run.code == 1
+    assert "x.py" in run.err
+    assert [path.name for path in (tmp_path / "build").iterdir()] == ["x.py"]
+
+
+def test_one_bad_file_does_not_hide_the_others(tmp_path):
+    (tmp_path / "good.attn").write_text(GOOD)
+    (tmp_path / "bad.attn").write_text("pattern p = casual")
+    run = maskc("compile", "bad.attn", "good.attn", "-o", "build", cwd=tmp_path)
+    assert run.code == 1
+    assert "error[unknown-name]" in run.err
+    assert [path.name for path in (tmp_path / "build").iterdir()] == ["good.py"]
+
+
+def test_a_reader_that_leaves_early_ends_the_command_quietly():
+    run = subprocess.run(
+        ["bash", "-c", f"'{COMMAND}' list 2>&1 >&3 3>&- | cat; exit $?"],
+        check=False,
+        capture_output=True,
+        pass_fds=(),
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert run.returncode == 0
+    piped = subprocess.run(
+        ["bash", "-c", f"'{COMMAND}' list 2> err.txt | true; cat err.txt; rm err.txt"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert piped.stdout == piped.stderr == ""
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_the_command_without_a_traceback():
+    process = subprocess.Popen(
+        [COMMAND, "fuzz", EXAMPLES / "bigbird.attn", "--examples", "100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in out + err
+
+
+def test_colours_follow_the_environment(tmp_path):
+    (tmp_path / "x.attn").write_text("pattern p = casual")
+    colored = maskc("check", "x.attn", cwd=tmp_path, env={"FORCE_COLOR": "1"})
+    assert "\x1b[" in colored.err
+    for env in ({}, {"NO_COLOR": "1"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}):
+        assert "\x1b" not in maskc("check", "x.attn", cwd=tmp_path, env=env).all
+
+
+def test_a_terminal_of_another_encoding_gets_plain_characters():
+    run = maskc("show", STREAMING, "--n", 2, env={"PYTHONIOENCODING": "ascii"})
+    assert "#.\n##" in run.out
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = sys.modules["triton"] = None
+from maskc.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def without_torch(tmp_path: Path) -> tuple[str, ...]:
+    """A command in whose process torch cannot be imported."""
+    (tmp_path / "run.py").write_text(WITHOUT_TORCH)
+    return (sys.executable, str(tmp_path / "run.py"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", STREAMING),
+        ("show", STREAMING, "--shrink"),
+        ("compile", STREAMING, "--emit", "kernel"),
+        ("list", "window"),
+        ("explain-error",),
+    ],
+    ids=lambda words: words[0],
+)
+def test_the_compiler_needs_no_torch(words, without_torch):
+    run = maskc(*words, command=without_torch)
+    assert run.code == 0, run.all
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain", STREAMING),
+        ("show", STREAMING, "--tiles"),
+        ("compile", STREAMING, "--emit", "layout"),
+        ("fuzz", STREAMING),
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_needs_torch_says_how_to_get_it(words, without_torch):
+    run = maskc(*words, command=without_torch)
+    assert run.code == 1
+    assert "pip install 'maskc[run]'" in run.err
+
+
+def test_compiling_imports_neither_torch_nor_rich(tmp_path):
+    script = (
+        "import sys; from maskc.cli import main\n"
+        "try: main(['compile', sys.argv[1], '-o', sys.argv[2]])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'torch', 'triton', 'rich', 'numpy', 'hypothesis'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    words = [sys.executable, "-c", script, str(STREAMING), str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ})
+    assert done.returncode == 0, done.stderr

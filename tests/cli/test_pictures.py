@@ -1,0 +1,159 @@
+"""Pictures show the pairs of the mask, and what is made up obeys the rules of the spec."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskc import ir, pipeline, points
+from maskc.pictures import pictures
+from maskc.setting import SettingError, setting
+from maskc.show import BRAILLE, cells, draw, draw_tiles
+from subjects import EXAMPLES
+
+MASKS = st.integers(1, 9).flatmap(
+    lambda n: st.lists(st.lists(st.booleans(), min_size=n, max_size=n), min_size=1, max_size=9)
+)
+
+
+def only(text: str) -> ir.Pattern:
+    """The one pattern of a spec."""
+    (pattern,) = pipeline.check_text(text)
+    return pattern
+
+
+def cell(drawn: list[str], row: int, column: int) -> bool:
+    """Whether a drawing in half blocks has a mark for a pair."""
+    line = drawn[row // 2] if row // 2 < len(drawn) else ""
+    sign = line[column] if column < len(line) else " "
+    return sign in ("▀█" if row % 2 == 0 else "▄█")
+
+
+def dot(drawn: list[str], row: int, column: int) -> bool:
+    """Whether a drawing in Braille has a dot for a pair."""
+    line = drawn[row // 4] if row // 4 < len(drawn) else ""
+    bits = ord(line[column // 2]) - 0x2800 if column // 2 < len(line) else 0
+    return bool(bits & BRAILLE[column % 2][row % 4])
+
+
+@given(MASKS)
+def test_a_drawing_has_a_mark_where_the_pair_is_kept(mask):
+    halves, dots = draw(mask).split("\n"), draw(mask, width=1).split("\n")
+    assert draw(mask, plain=True) == "\n".join("".join(".#"[x] for x in row) for row in mask)
+    for y, row in enumerate(mask):
+        for x, kept in enumerate(row):
+            assert cell(halves, y, x) == kept
+            assert len(row) == 1 or dot(dots, y, x) == kept
+
+
+def test_tiles_are_drawn_by_kind():
+    assert draw_tiles([[0, 1, 2]]) == "· ▒▒██"
+    assert draw_tiles([[0, 1, 2]], plain=True) == ".+#"
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_cells_are_the_points_reading(file):
+    for pattern in pipeline.check(file):
+        call = setting(pattern, 12, n_q=7, shrink=True)
+        for head in range(call.heads):
+            drawn = cells(pattern, call, head)
+            for row in range(7):
+                for k in range(12):
+                    values = {**call.values(head), "q": row + 5, "k": k}
+                    assert drawn[row][k] == points.evaluate(pattern.mask, values, call.tensors())
+
+
+def test_a_grid_is_drawn_with_the_sizes_that_are_given():
+    pattern = only("pattern p {\n    space grid(y, x)\n    mask q.y == k.y\n}")
+    call = setting(pattern, 6, sizes={"y": 2, "x": 3})
+    assert cells(pattern, call) == [[q // 3 == k // 3 for k in range(6)] for q in range(6)]
+    assert dict(call.grid) == {"y": 2, "x": 3}
+
+
+def test_segments_are_drawn_with_the_lengths_that_are_given():
+    pattern = only("pattern p {\n    space text(n) ++ image: grid(y = 2, x)\n    mask k in text\n}")
+    call = setting(pattern, 7, sizes={"n": 3, "x": 2})
+    assert cells(pattern, call) == [[k < 3 for k in range(7)]] * 7
+    assert (dict(call.grid), dict(call.segments)) == ({"x": 2}, {"text": 3})
+
+
+@pytest.mark.parametrize(
+    ("space", "sizes", "told"),
+    [
+        ("grid(y, x)", {"y": 2}, "--size x=..."),
+        ("grid(y, x)", {"y": 2, "x": 2}, "4 positions; there are 6 keys"),
+        ("packed grid(y, x)", {"y": 2, "x": 3}, "extents for each item"),
+    ],
+)
+def test_sizes_that_do_not_make_the_space_are_refused(space, sizes, told):
+    pattern = only(f"pattern p {{\n    space {space}\n    mask q.y == k.y\n}}")
+    with pytest.raises(SettingError, match=told):
+        setting(pattern, 6, sizes=sizes)
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("n", [1, 2, 48, 1000])
+def test_what_is_made_up_obeys_every_rule(file, n):
+    for pattern in pipeline.check(file):
+        call = setting(pattern, n, shrink=n > 2)
+        for scalar in pattern.params:
+            value = call.params[scalar.name]
+            for entry in value if isinstance(value, tuple) else (value,):
+                for rule, text in scalar.rules:
+                    known = {**call.params, scalar.name: entry}
+                    assert points.evaluate(rule, known), f"{scalar.name} = {entry}: {text}"
+
+
+def test_shrinking_keeps_the_ratio_of_sizes():
+    pattern = only(
+        "pattern p(a: int = 128, b: int = 32, c: int = 3) = recent(a) | sink(b) | sink(c)"
+    )
+    call = setting(pattern, 64, shrink=True)
+    assert call.params == {"a": 8, "b": 2, "c": 3}
+
+
+def test_a_size_that_is_given_is_not_shrunk():
+    pattern = only("pattern p(a: int = 128, b: int = 32) = recent(a) | sink(b)")
+    assert setting(pattern, 64, params={"a": "100"}, shrink=True).params == {"a": 100, "b": 8}
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("4Ki", 4096), ("4_096", 4096), ("-3", -3), (" 7 ", 7), ("1Mi", 1 << 20)],
+)
+def test_integers_are_read_as_specs_write_them(word, value):
+    assert (
+        setting(only("pattern p(n: int) = q - k < n"), 8, params={"n": word}).params["n"] == value
+    )
+
+
+def test_lists_tables_and_floats_are_read():
+    pattern = only(
+        "pattern p(some: int[] = [1], f: float = 0.5, t: int[layer, head] = 1) {\n"
+        "    score s * f\n    mask k in some | recent(t)\n}"
+    )
+    words = {"some": "1, 2,3", "f": "2", "t": "[[1, 2], [3, 4]]"}
+    call = setting(pattern, 4, params=words, n_layers=2)
+    assert call.params == {"some": (1, 2, 3), "f": 2.0, "t": ((1, 2), (3, 4))}
+    assert call.keywords()["t"] == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("word", ["[1, 2, 3]", "[[1], [2]]", "[]"])
+def test_a_table_of_another_shape_is_refused(word):
+    pattern = only("pattern p(w: int[head]) = recent(w)")
+    with pytest.raises(SettingError, match="w"):
+        setting(pattern, 4, params={"w": word})
+
+
+def test_a_picture_that_would_take_minutes_is_refused():
+    slow = only("pattern p = count(i in 0..4096 : hash(i, q) % 7 == hash(i, k) % 7) > 500")
+    with pytest.raises(SettingError, match="at most"):
+        cells(slow, setting(slow, 256))
+
+
+def test_pictures_of_the_prelude_keep_some_pairs_and_drop_some():
+    plain = {"everything", "nothing"}
+    for picture in pictures():
+        kept = [cell for row in picture.mask for cell in row]
+        assert picture.name in plain or (any(kept) and not all(kept)), picture.name

@@ -1,0 +1,61 @@
+"""What all tests share: profiles of Hypothesis, one golden fixture, one place for made modules."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+SLOW_MACHINE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+settings.register_profile(
+    "fast", max_examples=8, derandomize=True, deadline=None, suppress_health_check=SLOW_MACHINE
+)
+settings.register_profile(
+    "ci",
+    max_examples=30,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=SLOW_MACHINE,
+)
+settings.register_profile(
+    "night", max_examples=3_000, deadline=None, suppress_health_check=SLOW_MACHINE
+)
+settings.load_profile("ci")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden`: write goldens instead of comparing with them."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite golden files")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One torch thread for each of several workers."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Modules of loaded specs go to a folder of this run."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """A function that holds a text against a golden file, or writes it with `--update-golden`."""
+    update = request.config.getoption("--update-golden")
+
+    def hold(path: Path, text: str) -> None:
+        if update:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        told = f"{path} is missing or old: look at the change and run pytest --update-golden"
+        assert path.exists(), told
+        assert path.read_text(encoding="utf-8") == text, told
+
+    return hold

@@ -1,0 +1,61 @@
+"""The Triton kernels of drawn specs and of the examples against the float64 oracle."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from maskc.testing import assert_matches_dense
+from subjects import EXAMPLES, cases, example_cases, share
+
+DIMS = ((16, 16), (24, 16), (40, 72))
+
+
+def check(case) -> None:
+    assert_matches_dense(
+        case.pattern, case.call, "triton", mask=case.mask(), score=case.meaning.score
+    )
+
+
+@settings(max_examples=share(2))
+@given(st.data())
+def test_kernels_of_drawn_specs_match_the_oracle(data):
+    check(data.draw(cases(200, ("float32", "float16", "bfloat16"), DIMS)))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+@settings(max_examples=share(10))
+@given(st.data())
+def test_kernels_of_examples_match_the_oracle(path, data):
+    check(data.draw(example_cases(path, 200, head_dims=DIMS)))
+
+
+@settings(max_examples=share(5))
+@given(st.data())
+def test_nan_in_a_key_reaches_only_the_rows_that_see_it(data):
+    case = data.draw(cases(64))
+    mask = case.mask()
+    bad = torch.zeros(case.call.n_k, dtype=torch.bool)
+    bad[data.draw(st.lists(st.integers(0, case.call.n_k - 1), min_size=1, max_size=3))] = True
+    spoiled = (mask & bad).any(-1)
+    assume(not spoiled.all())
+    q, k, v, _ = case.call.tensors()
+    arguments = {**case.call.arguments(), "scale": case.call.scale, "backend": "triton"}
+    clean = case.pattern(q, k, v, **arguments)
+    k, v = (torch.where(bad[:, None], torch.nan, x) for x in (k, v))
+    got = case.pattern(q, k, v, **arguments)
+    assert torch.allclose(got[~spoiled], clean[~spoiled], rtol=1e-5, atol=1e-5)
+
+
+@settings(max_examples=share(10))
+@given(st.data())
+def test_both_back_ends_see_one_mask(data):
+    case = data.draw(cases(64))
+    call = case.call
+    q, k, _, _ = call.tensors()
+    v = torch.eye(call.n_k).expand(call.batch, call.kv_heads, -1, -1)
+    out = case.pattern(q, k, v, **call.arguments(), scale=0.0, backend="triton")
+    assume(case.pattern.spec.score is None)
+    assert torch.equal(out > 0, case.mask())

@@ -1,0 +1,1 @@
+"""Properties of the readings: points, rectangles, text, and of the passes over the expression."""

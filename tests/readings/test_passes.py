@@ -1,0 +1,130 @@
+"""Every pass keeps the points reading and leaves what it states."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskc import ir
+from maskc.analysis import analyse, depends_on
+from maskc.codegen.render_attn import node_text
+from maskc.ir import Const, Fold, Load, Node, Param, Var
+from maskc.passes import PASSES
+from maskc.passes.linear import normalise
+from maskc.passes.merge import merge
+from maskc.passes.simplify import simplify
+
+from .expressions import LENGTH, Place, bools, ints, places
+from .test_rectangles import CAUSAL, DILATED, DOCUMENT, RECENT, D, K, Q, W, op
+
+BY_NAME = {each.name: each for each in PASSES}
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+@settings(max_examples=100, deadline=None)
+@given(node=st.one_of(bools(3), ints(3)), place=places(), data=st.data())
+def test_pass_keeps_the_value(name: str, node: Node, place: Place, data: st.DataObject) -> None:
+    after = BY_NAME[name].apply(node)
+    assert BY_NAME[name].leaves(after)
+    assert ir.type_of(after) is ir.type_of(node)
+    for _ in range(5):
+        at = {
+            "q": data.draw(st.integers(place.q_start, LENGTH - 1)),
+            "k": data.draw(st.integers(0, LENGTH - 1)),
+        }
+        if place.fits(node, **at):
+            before = place.read(node, **at)
+            assert place.read(after, **at) == before
+            assert type(place.read(after, **at)) is type(before)
+
+
+def chain(n: int) -> Node:
+    node: Node = CAUSAL
+    for i in range(n):
+        node = op("and" if i % 2 else "or", node, op("lt", op("add", Q, i), op("sub", K, i)))
+    return node
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_pass_takes_deep_and_large_nodes_without_recursion(name: str) -> None:
+    deep = chain(4000)
+    start = time.process_time()
+    BY_NAME[name].apply(deep)
+    assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (op("sub", op("sub", op("add", Q, 3), K), 1), "q - k + 2"),
+        (op("add", op("mul", Q, 2), op("neg", op("mul", K, 2))), "(q - k) * 2"),
+        (op("sub", op("sub", Q, K), op("sub", Q, K)), "0"),
+        (op("add", op("sub", K, Q), op("add", Q, W)), "k + w"),
+    ],
+)
+def test_sums_are_written_in_one_way(before: Node, after: str) -> None:
+    assert node_text(normalise(before)[0]) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (op("and", op("and", CAUSAL, CAUSAL), Const(True)), "k <= q"),
+        (op("not", op("not", CAUSAL)), "k <= q"),
+        (op("not", CAUSAL), "q < k"),
+        (op("and", CAUSAL, op("not", op("eq", Q, Q))), "false"),
+        (op("or", CAUSAL, op("and", CAUSAL, RECENT)), "k <= q"),
+        (op("select", Const(True), CAUSAL, RECENT), "k <= q"),
+        (op("floordiv", Q, 0), "0"),
+        (op("min", 3, Q, 5), "min(q, 3)"),
+        (Fold("any", "i", Const(3), Const(3), CAUSAL), "false"),
+        (op("le", 0, D), "k <= q"),
+        (op("add", Const(2**62), Const(2**62)), f"{2**62} + {2**62}"),
+    ],
+)
+def test_algebra_folds(before: Node, after: str) -> None:
+    assert node_text(simplify(before)) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (op("and", op("lt", D, 5), op("le", D, 2)), "q - k <= 2"),
+        (op("or", op("lt", D, 5), op("le", D, 2)), "q - k < 5"),
+        (op("and", CAUSAL, op("le", -3, D), op("lt", K, W)), "k <= q & k < w"),
+    ],
+)
+def test_bounds_of_one_sum_are_merged(before: Node, after: str) -> None:
+    assert node_text(merge(before)) == after
+
+
+def test_analysis_names_what_a_mask_depends_on() -> None:
+    by_head = op("lt", Var("head"), Var("n_k"))
+    found = analyse(op("and", CAUSAL, op("or", DILATED, by_head), DOCUMENT))
+    assert found.slices == ("batch", "head")
+    assert found.uniform == ("n_k",)
+    assert found.params == ("w",)
+    assert found.tensors == ("doc",)
+    assert [kind for kind, _ in found.terms] == ["both", "d", "d", "none", "both"]
+    assert found.split == "both"
+
+
+@pytest.mark.parametrize(
+    ("node", "side"),
+    [
+        (op("eq", op("mod", op("hash", 1, op("floordiv", Q, 4)), 3), K), "q"),
+        (op("eq", Q, Load("pages", (op("floordiv", K, 4), Const(0)))), "k"),
+        (op("eq", op("hash", Q, K), 3), "both"),
+        (CAUSAL, "both"),
+    ],
+)
+def test_opaque_sides_are_split_first(node: Node, side: str) -> None:
+    assert analyse(node).split == side
+
+
+def test_loop_variables_are_no_dependence() -> None:
+    fold = Fold("any", "i", Const(0), Param("w"), op("eq", D, op("mul", Var("i"), 3)))
+    assert depends_on(fold) == {"q", "k", "param:w"}

@@ -1,0 +1,134 @@
+"""The rectangle reading is sound for every mask, and exact where it says so."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskc import ir
+from maskc.bounds import Reading, bounds
+from maskc.ir import Const, Fold, Load, Node, Op, Param, Var
+
+from .expressions import LENGTH, Place, bools, places, rectangles
+
+Q, K = Var("q"), Var("k")
+D = Op("sub", (Q, K))
+W = Param("w")
+
+
+def op(name: str, *args: Node | int) -> Op:
+    return Op(name, tuple(Const(a) if isinstance(a, int) else a for a in args))
+
+
+CAUSAL = op("le", K, Q)
+RECENT = op("and", op("le", 0, D), op("lt", D, W))
+SINK = op("lt", K, Param("rate"))
+DOCUMENT = op("eq", Load("doc", (Var("batch"), Q)), Load("doc", (Var("batch"), K)))
+BLOCKS = op("eq", op("floordiv", Q, W), op("floordiv", K, W))
+DILATED = op("and", op("lt", op("abs", D), op("mul", W, 2)), op("eq", op("mod", D, W), 0))
+COLUMNS = op("eq", op("mod", K, W), op("sub", W, 1))
+POWERS = op("or", op("eq", D, 0), op("is_pow2", D))
+
+EXACT = {
+    "causal": CAUSAL,
+    "recent": RECENT,
+    "causal & (sink | recent)": op("and", CAUSAL, op("or", SINK, RECENT)),
+    "window both ways": op("and", op("le", -2, D), op("le", D, W)),
+    "abs window": op("lt", op("abs", D), W),
+    "outside a window": op("not", op("lt", op("abs", D), W)),
+    "global": op("or", op("lt", Q, 2), op("lt", K, 2)),
+    "prefix": op("or", CAUSAL, op("lt", K, W)),
+    "blocks": BLOCKS,
+    "causal blocks": op("le", op("floordiv", K, W), op("floordiv", Q, W)),
+    "dilated": DILATED,
+    "causal & strided": op("and", CAUSAL, op("eq", op("mod", D, W), 0)),
+    "causal & columns": op("and", CAUSAL, COLUMNS),
+    "columns of a block's end": op("and", CAUSAL, op("le", op("sub", W, 2), op("mod", K, W))),
+    "powers": POWERS,
+    "causal & powers & sink": op("and", CAUSAL, op("and", POWERS, SINK)),
+    "bits of d": op("eq", op("popcount", op("bit_and", D, 6)), 1),
+    "hash of a key": op("eq", op("mod", op("hash", 7, K), 3), 0),
+    "strided": op("or", RECENT, op("and", CAUSAL, op("eq", op("mod", D, W), 0))),
+    "per head": op("select", op("lt", Var("head"), 2), CAUSAL, RECENT),
+    "a set of distances": op("or", op("eq", D, 0), op("eq", D, 2), op("eq", D, 5)),
+    "two ranges": op("and", op("ne", D, 2), op("ne", K, 3)),
+    "flags": Load("flags", (K,), ir.BOOL),
+    "flags & causal": op("and", CAUSAL, Load("flags", (K,), ir.BOOL)),
+    "any of few": Fold("any", "i", Const(0), Const(3), op("eq", D, op("mul", Var("i"), 4))),
+    "everything": Const(True),
+    "nothing": Const(False),
+}
+
+
+def check(reading: Reading, mask: Node, place: Place, corners: tuple[int, int, int, int]) -> None:
+    q0, q1, k0, k1 = corners
+    kept = [place.read(mask, q=q, k=k) for q in range(q0, q1 + 1) for k in range(k0, k1 + 1)]
+    ends = {"q0": q0, "q1": q1, "k0": k0, "k1": k1}
+    every, some, hit, miss = (
+        place.read(node, **ends)
+        for node in (reading.every, reading.some, reading.hit, reading.miss)
+    )
+    assert not every or all(kept)
+    assert some or not any(kept)
+    assert not hit or any(kept)
+    assert not miss or not all(kept)
+    assert hit or miss or not reading.exact
+    if reading.exact:
+        assert (every, some, hit, miss) == (all(kept), any(kept), any(kept), not all(kept))
+
+
+@settings(max_examples=400, deadline=None)
+@given(bools(3), places(), st.data())
+def test_rectangle_reading_is_sound(mask: Node, place: Place, data: st.DataObject) -> None:
+    reading = bounds(mask)
+    for _ in range(4):
+        check(reading, mask, place, data.draw(rectangles(place)))
+
+
+KNOWN = {"w": (1, None), "rate": (0, None)}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_rectangle_reading_is_exact_for(name: str) -> None:
+    assert bounds(EXACT[name], KNOWN).exact
+
+
+@pytest.mark.parametrize("name", [*EXACT, "document", "causal & document"])
+@settings(max_examples=15, deadline=None)
+@given(place=places(), data=st.data(), w=st.integers(1, 7), rate=st.integers(0, 4))
+def test_rectangle_reading_tells_the_truth_of(
+    name: str, place: Place, data: st.DataObject, w: int, rate: int
+) -> None:
+    masks = {**EXACT, "document": DOCUMENT, "causal & document": op("and", CAUSAL, DOCUMENT)}
+    place.values.update(w=w, rate=rate)
+    reading = bounds(masks[name], KNOWN)
+    for _ in range(3):
+        check(reading, masks[name], place, data.draw(rectangles(place)))
+
+
+def test_reading_of_single_pairs_decides_documents() -> None:
+    reading = bounds(DOCUMENT)
+    tensors = {"doc": [[i // 3 for i in range(LENGTH)]]}
+    place = Place({"batch": 0}, tensors, 0)
+    for q in range(LENGTH):
+        for k in range(LENGTH):
+            ends = {"q0": q, "q1": q, "k0": k, "k1": k}
+            kept = q // 3 == k // 3
+            assert place.read(reading.every, **ends) == place.read(reading.hit, **ends) == kept
+
+
+def test_many_disjuncts_are_read_in_linear_time() -> None:
+    parts = [op("and", op("le", Q, i), op("lt", i, op("add", K, i % 7))) for i in range(800)]
+    reading = bounds(Op("or", tuple(parts)))
+    nodes = list(ir.postorder(reading.every, reading.some, reading.hit, reading.miss))
+    assert len(nodes) < 25_000
+
+
+def test_deep_conditions_are_read_without_recursion() -> None:
+    mask: Node = CAUSAL
+    for i in range(1500):
+        mask = op("or" if i % 2 else "and", mask, op("lt", K, op("add", Q, i)))
+    reading = bounds(mask)
+    place = Place({}, {}, 0)
+    assert place.read(reading.some, q0=0, q1=3, k0=0, k1=3) is True

@@ -1,0 +1,106 @@
+"""What the documents say is so: commands run, snippets run, generated pages are up to date."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli.shell import COMMAND, maskc
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "examples" / "README.md"])
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+COMMANDS = [
+    line.split("#")[0].strip() for block in blocks(README, "shell") for line in block.splitlines()
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("maskc")])
+def test_commands_of_the_readme_run(command, tmp_path):
+    words = ["bash", "-c", command.replace("maskc", f"'{COMMAND}'", 1)]
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    run = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_readme_starts_with_the_two_commands():
+    assert [command for command in COMMANDS[:2]] == ["make run", "make test"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_targets_of_make_exist(page):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
+    named = re.findall(
+        r"\bmake ([a-z-]+)\b(?=`|$|\s+#)", page.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert set(named) <= set(targets)
+
+
+def test_the_picture_of_the_readme_is_what_show_draws():
+    command = next(c for c in COMMANDS if c.startswith("maskc show"))
+    assert maskc(*command.split()[1:]).out.rstrip("\n") == blocks(README, "text")[0].rstrip("\n")
+
+
+def test_the_spec_of_the_readme_is_the_example():
+    spec = (ROOT / "examples" / "streaming_llm.attn").read_text(encoding="utf-8")
+    assert blocks(README, "attn")[0] in spec
+
+
+@pytest.mark.slow
+def test_snippets_of_the_readme_run(tmp_path, monkeypatch):
+    maskc("compile", ROOT / "examples" / "streaming_llm.attn", "-o", tmp_path / "build")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    source = "\n".join(blocks(README, "python"))
+    test = doctest.DocTestParser().get_doctest(source, {}, "README.md", "README.md", 0)
+    told: list[str] = []
+    results = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=told.append)
+    assert results.attempted > 10
+    assert results.failed == 0, "".join(told)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    text = page.read_text(encoding="utf-8")
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text)]
+    missing = [x for x in links if x and ":" not in x and not (page.parent / x).exists()]
+    assert missing == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_specs_in_documents_compile(page, tmp_path):
+    for i, text in enumerate(blocks(page.read_text(encoding="utf-8"), r"attn")):
+        (tmp_path / f"block_{i}.attn").write_text(text, encoding="utf-8")
+        run = maskc("check", tmp_path / f"block_{i}.attn")
+        assert run.code == 0, f"{text}\n{run.err}"
+
+
+def test_generated_pages_are_up_to_date():
+    found = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert found is not None and found.loader is not None
+    generate = importlib.util.module_from_spec(found)
+    found.loader.exec_module(generate)
+    for path, text in generate.outputs().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path} is old: make docs"
+
+
+def test_numbers_of_examples_in_the_documents_are_right():
+    words = {11: "Eleven"}
+    files = list((ROOT / "examples").glob("*.attn"))
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"{words[len(files)]} examples" in changelog

@@ -1,0 +1,90 @@
+"""Ranges of tables against entry by entry reading."""
+
+from __future__ import annotations
+
+import handmade
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskc.codegen.runtime.attention import Attention
+from maskc.codegen.runtime.call import Input
+from maskc.codegen.runtime.tables import RangeTable, Tables
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_range_minima_and_maxima_are_those_of_the_entries(data):
+    """Inclusive ranges, aligned or not, zero outside, exact leading indices."""
+    n = data.draw(st.one_of(st.integers(0, 5), st.integers(0, 100)))
+    rows = data.draw(st.integers(1, 3))
+    values = data.draw(st.lists(st.integers(-50, 50), min_size=rows * n, max_size=rows * n))
+    tensor = torch.tensor(values, dtype=torch.int64).view(rows, n)
+    aligned = data.draw(st.booleans())
+    step = 16 if aligned else 1
+    index = st.integers(-20 // step, 120 // step)
+    pairs = data.draw(st.lists(st.tuples(st.integers(-1, rows), index, index), min_size=1))
+    row = torch.tensor([r for r, _, _ in pairs])
+    low = torch.tensor([min(a, b) * step for _, a, b in pairs])
+    high = torch.tensor([max(a, b) * step + step - 1 for _, a, b in pairs])
+    least, greatest = RangeTable(tensor, False), RangeTable(tensor, True)
+    for i, (r, a, b) in enumerate(zip(row.tolist(), low.tolist(), high.tolist(), strict=True)):
+        inside = 0 <= r < rows
+        entries = [int(tensor[r, j]) if inside and 0 <= j < n else 0 for j in range(a, b + 1)]
+        assert int(least((row,), low, high)[i]) == min(entries)
+        assert int(greatest((row,), low, high)[i]) == max(entries)
+
+
+def test_nan_is_no_bound():
+    """A range with NaN reaches from -inf to inf, so that nothing false is proved."""
+    tensor = torch.tensor([1.0, float("nan"), 3.0], dtype=torch.float64)
+    low, high = torch.tensor([0, 0, 2]), torch.tensor([0, 1, 2])
+    assert RangeTable(tensor, False)((), low, high).tolist() == [1.0, -torch.inf, 3.0]
+    assert RangeTable(tensor, True)((), low, high).tolist() == [1.0, torch.inf, 3.0]
+
+
+def test_booleans_have_minima_and_maxima_too():
+    """Least is all, greatest is any."""
+    tensor = torch.arange(40) >= 20
+    low, high = torch.tensor([0, 0, 20]), torch.tensor([19, 39, 39])
+    assert RangeTable(tensor, False)((), low, high).tolist() == [False, False, True]
+    assert RangeTable(tensor, True)((), low, high).tolist() == [False, True, True]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 60), st.integers(1, 60), st.data())
+def test_tallies_count_every_position_and_difference_once(n_q, n_k, data):
+    """Counts over ranges, also per head."""
+
+    def term(t, call):
+        return t % (call.head + 2) == 0
+
+    spec = handmade.spec("t", handmade.causal_keep, handmade.causal_bounds, terms=(term,))
+    call = Attention(spec).bind(n_q, n_k, heads=3)
+    first, last = min(0, -call.n_k + 1 + call.q_start), max(n_k - 1, call.q_start + n_q - 1)
+    ends = st.integers(first - 5, last + 5)
+    pairs = data.draw(st.lists(st.tuples(ends, ends, st.integers(0, 2)), min_size=1))
+    low = torch.tensor([a for a, _, _ in pairs])
+    high = torch.tensor([b for _, b, _ in pairs])
+    head = torch.tensor([h for _, _, h in pairs])
+    slices = call.at(torch.zeros(3, 1, dtype=torch.int64), torch.arange(3)[:, None])
+    tables = Tables(spec, call, slices)
+    tables.slice_of = head
+    wanted = [
+        sum(1 for t in range(max(a, first), min(b, last) + 1) if t % (h + 2) == 0)
+        for a, b, h in pairs
+    ]
+    assert tables.tally(0, low, high).tolist() == wanted
+
+
+@pytest.mark.parametrize("shape", [(3, 0), (0, 5)])
+def test_empty_inputs_read_zero(shape):
+    """No entry is there to be read."""
+    spec = handmade.spec(
+        "t", handmade.causal_keep, handmade.causal_bounds, inputs=(Input("x", "int", ("a", "b")),)
+    )
+    call = Attention(spec).bind(4, x=torch.ones(shape, dtype=torch.int64))
+    tables = Tables(spec, call)
+    low, high = torch.tensor([0, 2]), torch.tensor([1, 9])
+    assert tables.range_max("x", (torch.zeros(2, dtype=torch.int64),), low, high).tolist() == [0, 0]

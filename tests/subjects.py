@@ -1,0 +1,100 @@
+"""What properties run over: drawn specs with drawn calls, and the examples of the gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from hypothesis import settings
+from hypothesis import strategies as st
+
+import maskc
+from maskc import syntax
+from maskc.grammar.parse import parse, source
+from maskc.grammar.unparse import unparse
+from maskc.testing import Call, calls, specs
+from maskc.testing.trees import NAME
+from meaning import Meaning
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.attn"))
+
+
+def share(of: int) -> int:
+    """One of `of` parts of the profile's number of examples, for what is slow or needs few."""
+    return max(settings.default.max_examples // of, 2)
+
+
+@dataclass(frozen=True, repr=False)
+class Case:
+    """A spec, its compiled pattern and one call."""
+
+    tree: syntax.File
+    pattern: Any = field(compare=False)
+    call: Call
+
+    def __repr__(self) -> str:
+        """The `.attn` text and the call, to paste."""
+        return f"\n{unparse(self.tree)}\n{self.call!r}"
+
+    @property
+    def meaning(self) -> Meaning:
+        """What the spec means under the call, independently of the compiler."""
+        return meaning_of(self.tree, self.pattern.spec.name, self.call)
+
+    def mask(self) -> torch.Tensor:
+        """The mask by that meaning: bool [batch, heads, n_q, n_k]."""
+        return torch.from_numpy(self.meaning.mask())
+
+
+def meaning_of(tree: syntax.File, name: str, call: Call) -> Meaning:
+    """The meaning of one pattern of a tree under a call."""
+    return Meaning(
+        tree,
+        name,
+        n_q=call.n_q,
+        n_k=call.n_k,
+        batch=call.batch,
+        heads=call.heads,
+        kv_heads=call.kv_heads,
+        layer=call.layer,
+        n_layers=call.n_layers,
+        params=call.params,
+        inputs=call.input_tensors(),
+    )
+
+
+def tree_of(text: str) -> syntax.File:
+    """The syntax tree of a text."""
+    return parse(source(text, "spec.attn"))
+
+
+@st.composite
+def cases(
+    draw: Any,
+    max_tokens: int = 40,
+    dtypes: Sequence[str] = ("float32",),
+    head_dims: Sequence[tuple[int, int]] = ((16, 16),),
+    features: Sequence[str] = ("score", "cross"),
+) -> Case:
+    """A drawn spec, compiled, with a drawn call."""
+    tree = draw(specs(features))
+    pattern = getattr(maskc.loads(unparse(tree)), NAME)
+    return Case(tree, pattern, draw(calls(pattern, max_tokens, dtypes, head_dims)))
+
+
+@cache
+def example(path: Path) -> tuple[syntax.File, dict[str, Any]]:
+    """The tree of an example and its compiled patterns by name."""
+    return tree_of(path.read_text(encoding="utf-8")), vars(maskc.load(path))
+
+
+@st.composite
+def example_cases(draw: Any, path: Path, max_tokens: int = 40, **options: Any) -> Case:
+    """A drawn call of one pattern of an example."""
+    tree, patterns = example(path)
+    name = draw(st.sampled_from(sorted(patterns)))
+    return Case(tree, patterns[name], draw(calls(patterns[name], max_tokens, **options)))

@@ -1,0 +1,152 @@
+"""`assert_matches_dense` accepts exact attention, and notices each way of being wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hypothesis import given
+
+from maskc.testing import Call, assert_matches_dense, calls, fuzz
+from maskc.testing.oracle import Results, dense_attention, unwritten_memory_is_nan
+
+CALL = Call(n_q=21, n_k=17, heads=2, kv_heads=1)
+
+
+def local_mask(n_q: int, n_k: int, batch: int, heads: int, kv_heads: int) -> torch.Tensor:
+    d = torch.arange(n_q).view(-1, 1) + n_k - n_q - torch.arange(n_k)
+    return ((d >= 0) & (d < 8)).expand(batch, heads, n_q, n_k)
+
+
+@dataclass
+class Local:
+    """A stand-in for a compiled pattern: dense attention in float32, with a fault put in.
+
+    `spoil(name, tensor)` changes a result: out, lse, dq, dk or dv.
+    """
+
+    spoil: object = None
+    spec = SimpleNamespace(
+        name="local", score=None, params=(), inputs=(), uses_layer=False, uses_n_layers=False
+    )
+    dense_mask = staticmethod(local_mask)
+
+    def __call__(self, q, k, v, *, scale, backend, return_lse):
+        """Out [batch, heads, n_q, value_dim] and lse [batch, heads, n_q]."""
+        mask = local_mask(q.shape[2], k.shape[2], q.shape[0], q.shape[1], k.shape[1])
+        spoil = self.spoil or (lambda name, x: x)
+
+        class Function(torch.autograd.Function):
+            @staticmethod
+            def forward(context, q, k, v):
+                context.save_for_backward(q, k, v)
+                seen = mask.any(2).unflatten(1, (k.shape[1], -1)).any(2)[..., None]
+                k, v = torch.where(seen, k, 0), torch.where(seen, v, 0)
+                nothing = torch.zeros(*q.shape[:3], v.shape[3])
+                got = attend(q, k, v, nothing)
+                lse = spoil("lse", got.lse)
+                context.mark_non_differentiable(lse)
+                return spoil("out", got.out.to(q.dtype)), lse
+
+            @staticmethod
+            def backward(context, gradient, _):
+                q, k, v = context.saved_tensors
+                seen = mask.any(2).unflatten(1, (k.shape[1], -1)).any(2)[..., None]
+                got = attend(q, torch.where(seen, k, 0), torch.where(seen, v, 0), gradient)
+                return tuple(spoil(n, getattr(got, n).to(q.dtype)) for n in ("dq", "dk", "dv"))
+
+        def attend(q, k, v, gradient) -> Results:
+            with torch.enable_grad():
+                return dense_attention(q, k, v, gradient, mask, lambda s: s, scale, torch.float32)
+
+        return Function.apply(q, k, v)
+
+
+@given(calls(Local(), max_tokens=200))
+def test_exact_attention_passes(call):
+    assert_matches_dense(Local(), call)
+
+
+@pytest.mark.parametrize("name", ["out", "lse", "dq", "dk", "dv"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_one_wrong_entry_is_noticed(name, dtype):
+    def spoil(n, x):
+        x = x.clone()
+        if n == name:
+            x[0, 0, 9] += 0.05 if dtype == "float32" else 0.15
+        return x
+
+    with pytest.raises(AssertionError, match=f"^{name} is off by"):
+        assert_matches_dense(Local(spoil), replace(CALL, dtype=dtype))
+
+
+@pytest.mark.parametrize("name", ["out", "lse", "dq", "dk", "dv"])
+def test_an_unwritten_entry_is_noticed(name):
+    def spoil(n, x):
+        if n == name:
+            gap = torch.empty_like(x)
+            gap[:, :, :3] = x[:, :, :3]
+            return gap
+        return x
+
+    with pytest.raises(AssertionError, match="NaN"):
+        assert_matches_dense(Local(spoil), replace(CALL, n_q=17))
+
+
+@pytest.mark.parametrize(("name", "told"), [("out", "out is not 0"), ("dq", "dq is not 0")])
+def test_a_row_without_keys_must_be_exactly_zero(name, told):
+    def spoil(n, x):
+        return torch.where(x == 0, 1e-30, x) if n == name else x
+
+    with pytest.raises(AssertionError, match=told):
+        assert_matches_dense(Local(spoil), CALL)
+
+
+def test_a_slightly_wrong_scale_is_noticed_in_float32():
+    with pytest.raises(AssertionError, match="out is off by"):
+        assert_matches_dense(Local(lambda n, x: x * 1.0001), CALL)
+
+
+def test_nan_of_unseen_keys_must_not_reach_the_result():
+    class Leaky(Local):
+        def __call__(self, q, k, v, **options):
+            out, lse = super().__call__(q, k, v, **options)
+            return out + v.sum() * 0, lse
+
+    call = replace(CALL, n_q=5, n_k=40)
+    assert_matches_dense(Leaky(), call)
+    with pytest.raises(AssertionError, match="NaN"):
+        assert_matches_dense(Leaky(), replace(call, poison=True))
+
+
+def test_a_failure_carries_a_call_that_can_be_pasted():
+    with pytest.raises(AssertionError) as caught:
+        assert_matches_dense(Local(lambda n, x: x * 1.1), CALL)
+    pasted = str(caught.value).splitlines()[-1]
+    assert eval(pasted, {"Call": Call}) == CALL
+
+
+def test_new_memory_is_nan_only_inside():
+    with unwritten_memory_is_nan():
+        assert torch.empty(1000).isnan().all()
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_fuzz_gives_the_smallest_failing_call():
+    def spoil(n, x):
+        return x * 1.5 if n == "out" and x.shape[2] >= 12 else x
+
+    seen = []
+    report = fuzz(Local(spoil), 200, lambda done, total: seen.append((done, total)), seed=0)
+    assert report.failure is not None
+    assert (report.failure.call.n_q, report.failure.call.dtype) == (12, "float32")
+    assert "out is off by" in report.failure.message
+    assert seen[0] == (1, 200)
+
+
+def test_fuzz_of_an_exact_pattern_tries_every_example():
+    report = fuzz(Local(), 25, seed=0)
+    assert report.failure is None
+    assert report.examples == 25

@@ -1,0 +1,213 @@
+"""The torch back end against float64 softmax over a mask that is written here a second time."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch_exactness import drawn, hold, run
+
+import maskc
+
+SPEC = """
+pattern causal_only = causal
+pattern sinks_and_window(sinks: int >= 0 = 3, window: int >= 1 = 100) =
+    causal & (sink(sinks) | recent(window))
+pattern both_ways(reach: int >= 0 = 70) = window(reach)
+pattern every_eighth = causal & (strided(8) | recent(20))
+pattern scattered(seed: int = 1) = random(37, seed)
+pattern drawn_blocks = random_blocks(32, 2, 7) | block(32)
+pattern by_head = causal & recent(if head == 0 then 40 else if head == 1 then 300 else 2)
+pattern documents {
+    input doc: int[batch, token]
+    mask document(doc) & causal
+}
+pattern few_rows = q % 90 < 30 & k % 50 < 20
+pattern nobody = nothing
+pattern capped {
+    score softcap(s * 2.0, 5.0) + alibi(head)
+    mask causal & recent(90)
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def patterns():
+    return maskc.loads(SPEC)
+
+
+def rows_and_keys(n_q: int, n_k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.arange(n_q)[:, None] + n_k - n_q, torch.arange(n_k)
+
+
+def causal(n_q: int, n_k: int) -> torch.Tensor:
+    q, k = rows_and_keys(n_q, n_k)
+    return k <= q
+
+
+def sinks_and_window(n_q: int, n_k: int, sinks: int = 3, window: int = 100) -> torch.Tensor:
+    q, k = rows_and_keys(n_q, n_k)
+    return (k <= q) & ((k < sinks) | (q - k < window))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(("n_q", "n_k"), [(1, 1), (64, 64), (333, 333), (65, 400), (200, 71)])
+def test_a_window_with_sinks_is_exact(patterns, n_q, n_k, dtype):
+    tensors = drawn((2, 2, n_q, 32), (2, 2, n_k, 32), dtype=dtype)
+    got = run(patterns.sinks_and_window, *tensors)
+    hold(got, *tensors, sinks_and_window(n_q, n_k))
+
+
+@pytest.mark.parametrize(("heads", "kv_heads"), [(4, 4), (4, 2), (6, 1)])
+@pytest.mark.parametrize(("head_dim", "value_dim"), [(16, 16), (24, 40), (40, 8)])
+def test_grouped_heads_and_uneven_dims_are_exact(patterns, heads, kv_heads, head_dim, value_dim):
+    tensors = drawn((2, heads, 300, head_dim), (2, kv_heads, 300, head_dim), value_dim)
+    hold(run(patterns.causal_only, *tensors), *tensors, causal(300, 300))
+
+
+def test_keys_that_many_rows_share_are_cut_out_exactly(patterns):
+    tensors = drawn((1, 1, 2200, 16), (1, 1, 2200, 16))
+    hold(run(patterns.causal_only, *tensors), *tensors, causal(2200, 2200))
+    got = run(patterns.sinks_and_window, *tensors, window=1900)
+    hold(got, *tensors, sinks_and_window(2200, 2200, window=1900))
+
+
+NAMES = ("both_ways", "every_eighth", "scattered", "drawn_blocks", "by_head", "few_rows", "nobody")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("n", [97, 700])
+def test_irregular_masks_are_exact(patterns, name, n):
+    pattern = getattr(patterns, name)
+    tensors = drawn((2, 4, n, 16), (2, 2, n, 16), dtype=torch.float32)
+    mask = pattern.dense_mask(n, batch=2, heads=4, kv_heads=2)
+    hold(run(pattern, *tensors), *tensors, mask)
+
+
+@pytest.mark.parametrize("name", ("scattered", "every_eighth", "by_head"))
+def test_masks_too_various_to_store_are_read_again(patterns, name, monkeypatch):
+    from maskc.codegen.runtime import torch_tiles
+
+    pattern = maskc.loads(SPEC.replace("seed: int = 1", "seed: int = 2"))
+    module = __import__("sys").modules[getattr(pattern, name).spec.keep.__module__]
+    assert hasattr(module, "MOST_TILE_POINTS") and torch_tiles.MOST_TILE_POINTS
+    monkeypatch.setattr(module, "MOST_TILE_POINTS", 20000)
+    pattern = getattr(pattern, name)
+    tensors = drawn((1, 3, 500, 16), (1, 3, 500, 16))
+    hold(run(pattern, *tensors), *tensors, pattern.dense_mask(500, heads=3))
+
+
+def test_documents_of_each_batch_are_exact(patterns):
+    generator = torch.Generator().manual_seed(5)
+    doc = (torch.rand(3, 777, generator=generator) < 0.01).cumsum(1)
+    tensors = drawn((3, 2, 777, 16), (3, 2, 777, 16))
+    mask = (doc[:, :, None] == doc[:, None, :])[:, None] & causal(777, 777)
+    hold(run(patterns.documents, *tensors, doc=doc), *tensors, mask)
+
+
+def test_a_changed_input_gives_a_new_plan(patterns):
+    tensors = drawn((1, 1, 300, 16), (1, 1, 300, 16))
+    doc = torch.zeros(1, 300, dtype=torch.int64)
+    for first in (300, 100, 17):
+        doc[0, first:] = 1
+        mask = (doc[:, :, None] == doc[:, None, :])[:, None] & causal(300, 300)
+        hold(run(patterns.documents, *tensors, doc=doc), *tensors, mask)
+
+
+@pytest.mark.parametrize("n", [40, 400])
+def test_a_score_and_its_slope_are_exact(patterns, n):
+    tensors = drawn((1, 4, n, 16), (1, 2, n, 16))
+    q, k = rows_and_keys(n, n)
+    slopes = (2.0 ** (-2.0 * torch.arange(1, 5))).view(-1, 1, 1).double()
+    hold(
+        run(patterns.capped, *tensors),
+        *tensors,
+        (k <= q) & (q - k < 90),
+        score=lambda s: 5 * torch.tanh(s * 2 / 5) + slopes * (k - q),
+    )
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e38])
+@pytest.mark.parametrize("name", ["sinks_and_window", "every_eighth", "scattered", "capped"])
+def test_bad_keys_reach_only_rows_that_keep_them(patterns, name, bad):
+    pattern = getattr(patterns, name)
+    n = 400
+    q, k, v, d_out = drawn((1, 2, n, 16), (1, 2, n, 16), dtype=torch.float32)
+    mask = pattern.dense_mask(n, heads=2)
+    keys = torch.tensor([5, 77, 250])
+    touched = mask[..., keys].any(-1)
+    d_out = d_out.masked_fill(touched[..., None], 0)
+    clean = run(pattern, q, k, v, d_out)
+    k, v = k.clone(), v.clone()
+    k[:, :, keys] = bad
+    v[:, :, keys] = bad
+    spoiled = run(pattern, q, k, v, d_out)
+    for field in ("out", "lse", "dq"):
+        a, b = getattr(spoiled, field)[~touched], getattr(clean, field)[~touched]
+        assert torch.allclose(a, b, rtol=1e-5, atol=1e-5), field
+    beside = torch.ones(1, 2, n, dtype=torch.bool)
+    for head in range(2):
+        rows = touched[0, head]
+        beside[0, head] = ~mask[0, head][rows].any(0)
+    assert beside.any()
+    for field in ("dk", "dv"):
+        a, b = getattr(spoiled, field)[beside], getattr(clean, field)[beside]
+        assert torch.allclose(a, b, rtol=1e-5, atol=1e-5), field
+
+
+def test_a_bad_value_reaches_its_own_column_only(patterns):
+    q, k, v, _ = drawn((1, 1, 200, 16), (1, 1, 200, 16), dtype=torch.float32)
+    v[0, 0, 50, 3], v[0, 0, 60, 4], v[0, 0, 61, 4] = math.inf, math.inf, -math.inf
+    out = patterns.causal_only(q, k, v, backend="torch")[0, 0]
+    assert (out[50:, 3] == math.inf).all() and out[60, 4] == math.inf and out[61:, 4].isnan().all()
+    out[50:, 3] = out[60:, 4] = 0
+    assert out.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_any_strides_give_the_same_bits(patterns, dtype):
+    tensors = drawn((2, 4, 260, 32), (2, 2, 260, 32), dtype=dtype)
+    plain = run(patterns.sinks_and_window, *tensors)
+    for view in (
+        lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),
+        lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
+        lambda x: torch.cat([x, x], -1)[..., : x.shape[-1]],
+        lambda x: torch.stack([x, x], 2)[:, :, 0],
+    ):
+        got = run(patterns.sinks_and_window, *(view(x) for x in tensors))
+        for field in ("out", "lse", "dq", "dk", "dv"):
+            assert torch.equal(getattr(got, field), getattr(plain, field)), field
+
+
+def test_log_sum_exp_is_differentiable(patterns):
+    q, k, v, _ = drawn((1, 2, 200, 16), (1, 2, 200, 16))
+    mask = sinks_and_window(200, 200)
+    leaves = [x.requires_grad_() for x in (q, k)]
+    _, lse = patterns.sinks_and_window(q, k, v, backend="torch", return_lse=True)
+    got = torch.autograd.grad(lse.sin().sum(), leaves)
+    s = (q @ k.transpose(-1, -2) * 0.25).masked_fill(~mask, -math.inf)
+    wanted = torch.autograd.grad(s.logsumexp(-1).sin().sum(), leaves)
+    for a, b in zip(got, wanted, strict=True):
+        assert torch.allclose(a, b, atol=1e-12)
+
+
+def test_the_plain_form_equals_the_fused_one(patterns, monkeypatch):
+    tensors = drawn((1, 4, 500, 16), (1, 2, 500, 16), 24)
+    for name in ("sinks_and_window", "every_eighth", "drawn_blocks", "by_head"):
+        pattern = getattr(patterns, name)
+        fused = run(pattern, *tensors)
+        module = __import__("sys").modules[pattern.spec.keep.__module__]
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "_fuses", lambda work: False)
+            plain = run(pattern, *tensors)
+        for field in ("out", "lse", "dq", "dk", "dv"):
+            assert torch.allclose(getattr(fused, field), getattr(plain, field), atol=1e-12), field
+
+
+def test_changing_the_output_in_place_is_noticed(patterns):
+    q, k, v, d_out = drawn((1, 1, 70, 16), (1, 1, 70, 16))
+    out = patterns.causal_only(q.requires_grad_(), k, v, backend="torch")
+    out.detach().zero_()
+    with pytest.raises(RuntimeError, match="inplace operation"):
+        out.backward(d_out)

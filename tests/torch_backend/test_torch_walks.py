@@ -1,0 +1,100 @@
+"""Rows and keys in another order: where it is taken, and that nothing changes but the work."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch_exactness import drawn, hold, run
+
+import maskc
+from maskc.codegen.runtime.torch_plan import TORCH_BLOCK, TorchPlan
+from maskc.codegen.runtime.torch_planner import TorchPlanner
+
+SPEC = """
+pattern strided_past = causal & (recent(128) | strided(128))
+pattern dilated_past = causal & dilated(64, 16)
+pattern columns_past = causal & (recent(64) | columns(32))
+pattern last_columns = causal & fixed(128, 32)
+pattern by_head = causal & (recent(64) | (if head == 1 then strided(100) else columns(64)))
+pattern scored {
+    score softcap(s, 3.0) + alibi(head)
+    mask causal & (recent(128) | strided(128))
+}
+"""
+NAMES = ("strided_past", "dilated_past", "columns_past", "last_columns", "by_head")
+
+
+@pytest.fixture(scope="module")
+def patterns():
+    return maskc.loads(SPEC)
+
+
+def plan_of(pattern, n: int, heads: int = 2) -> TorchPlan:
+    layout = pattern.layout(n, heads=heads, block=TORCH_BLOCK)
+    return TorchPlanner(layout, pattern.spec, pattern.bind(n, heads=heads)).plan()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sparse_patterns_are_walked_in_another_order(patterns, name):
+    pattern = getattr(patterns, name)
+    n = 4096
+    plan = plan_of(pattern, n)
+    assert plan.walks
+    layout = pattern.layout(n, heads=2, block=TORCH_BLOCK)
+    assert plan.pairs <= layout.computed_pairs / 1.5
+    assert plan.pairs <= 8 * layout.kept_pairs
+
+
+@pytest.mark.parametrize("spec", ["causal", "recent(300)", "random(9)", "sink(9) | recent(99)"])
+def test_other_patterns_keep_their_order(spec):
+    pattern = maskc.loads(f"pattern other = causal & ({spec})").other
+    assert not plan_of(pattern, 2000).walks
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("n_q", "n_k"), [(1300, 1300), (1200, 1511), (1511, 1200)])
+def test_walks_are_exact(patterns, name, n_q, n_k):
+    pattern = getattr(patterns, name)
+    tensors = drawn((1, 2, n_q, 16), (1, 1, n_k, 16), 24)
+    mask = pattern.dense_mask(n_q, n_k, heads=2, kv_heads=1)
+    hold(run(pattern, *tensors), *tensors, mask)
+
+
+def test_walks_of_one_batch_leave_the_other_alone():
+    pattern = maskc.loads("""
+        pattern one_batch = causal & (recent(64) | (batch == 1 & strided(64)))
+    """).one_batch
+    tensors = drawn((2, 2, 1500, 16), (2, 1, 1500, 16))
+    mask = pattern.dense_mask(1500, batch=2, heads=2, kv_heads=1)
+    hold(run(pattern, *tensors), *tensors, mask)
+
+
+def test_scores_see_the_true_positions(patterns):
+    n = 1400
+    assert plan_of(patterns.scored, n).walks
+    tensors = drawn((1, 2, n, 16), (1, 2, n, 16))
+    slopes = torch.tensor([2.0**-4, 2.0**-8], dtype=torch.float64).view(-1, 1, 1)
+    q, k = torch.arange(n)[:, None], torch.arange(n)
+    mask = patterns.scored.dense_mask(n, heads=2)
+    hold(
+        run(patterns.scored, *tensors),
+        *tensors,
+        mask,
+        score=lambda s: 3 * torch.tanh(s / 3) + slopes * (k - q),
+    )
+
+
+def test_bad_keys_do_not_spread_along_walks(patterns):
+    n = 1400
+    for name in ("strided_past", "last_columns"):
+        pattern = getattr(patterns, name)
+        q, k, v, d_out = drawn((1, 1, n, 16), (1, 1, n, 16), dtype=torch.float32)
+        touched = pattern.dense_mask(n)[..., 700]
+        d_out = d_out.masked_fill(touched[..., None], 0)
+        clean = run(pattern, q, k, v, d_out)
+        k[:, :, 700] = v[:, :, 700] = torch.nan
+        spoiled = run(pattern, q, k, v, d_out)
+        for field in ("out", "lse", "dq"):
+            a, b = getattr(spoiled, field)[~touched], getattr(clean, field)[~touched]
+            assert torch.allclose(a, b, rtol=1e-5, atol=1e-5), (name, field)
+        assert spoiled.out[touched].isnan().any(-1).all()
