@@ -217,7 +217,9 @@ def _input(node: syntax.Input, scope: Scope) -> Scope:
 def _let(node: syntax.Let, scope: Scope) -> Scope:
     place = name_span(node, node.name)
     check_name(node.name, "a let", place, scope.room.report, False)
-    alone = replace(scope, facts=None, in_score=None)
+    takes_axes = any(p.type is not None and p.type.name == "axis" for p in node.parameters)
+    plan = None if takes_axes else scope.plan
+    alone = replace(scope, facts=None, in_score=None, plan=plan)
     inside = replace(alone, names=unknown_parameters(node.parameters, alone))
     lower(node.body, inside)
     return _named(node.name, Local(node, scope.names), place, scope)

@@ -48,6 +48,7 @@ LINE = [
     "pattern p = hash(7, q, k) % 3 == 0 ^ hash(k) % 2 == 0",
     "pattern p = at(q = q - 1) causal & at(q = k, k = q) recent(3)",
     "pattern p = at(k = q + q - k) (k == 0 | at(q = 2) causal)",
+    body("let f(a: axis, w: int) = len(a) <= w | tile(a, w)", "mask f(x, 3)"),
     "pattern p = near(x, 2) & len(x) - q.x > 1 & len(q) <= len(k)",
     "pattern p = kv_head == 0 & layer < len(layer) & batch < len(batch) & causal",
     "pattern p = coarse(k == q, 2)",
