@@ -1,0 +1,65 @@
+"""Every published pattern keeps what its paper says, and is listed."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gallery
+import numpy as np
+import pytest
+import torch
+from gallery.definition import DEFINITIONS, Call, Definition
+
+import maskc
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FAMILIES = ("language", "vision", "video", "structured", "hybrid")
+FILES = sorted(file for family in FAMILIES for file in (EXAMPLES / family).glob("*.attn"))
+
+for module in pkgutil.iter_modules(gallery.__path__, "gallery."):
+    if not module.name.startswith("gallery.test_"):
+        importlib.import_module(module.name)
+
+
+@cache
+def patterns(file: str) -> dict[str, Any]:
+    """The compiled patterns of a file by name."""
+    return vars(maskc.load(EXAMPLES / file))
+
+
+def cases() -> list[Any]:
+    """Each call of each definition."""
+    return [
+        pytest.param(definition, call, id=f"{definition.file}-{definition.name}-{i}")
+        for definition in DEFINITIONS
+        for i, call in enumerate(definition.calls)
+    ]
+
+
+@pytest.mark.parametrize(("definition", "call"), cases())
+def test_the_mask_is_what_the_paper_defines(definition: Definition, call: Call):
+    pattern = patterns(definition.file)[definition.name]
+    inputs = {name: torch.from_numpy(value) for name, value in call.inputs.items()}
+    n_q = call.n if call.n_q is None else call.n_q
+    mask = pattern.dense_mask(n_q, **call.keywords(), **inputs)
+    wanted = np.broadcast_to(definition.keep(call), mask.shape)
+    assert wanted.any()
+    np.testing.assert_array_equal(mask.numpy(), wanted)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_pattern_has_a_definition_at_two_sizes(file: Path):
+    name = str(file.relative_to(EXAMPLES))
+    defined = {d.name: d.calls for d in DEFINITIONS if d.file == name}
+    assert defined.keys() == patterns(name).keys()
+    assert all(len({call.n for call in calls}) >= 2 for calls in defined.values())
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_file_names_its_system(file: Path):
+    assert re.search(r"^# system: S\d{3}$", file.read_text(encoding="utf-8"), re.MULTILINE)
