@@ -9,13 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import gallery
 import numpy as np
 import pytest
 import torch
-from gallery.definition import DEFINITIONS, Call, Definition
 
+import gallery
 import maskc
+from gallery.definition import DEFINITIONS, Call, Definition
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FAMILIES = ("language", "vision", "video", "structured", "hybrid")

@@ -8,7 +8,7 @@ from gallery.definition import Call, defines, on_grid
 
 
 def nearest(length: int, kernel: int, dilation: int) -> np.ndarray:
-    """bool [length, length]: the `kernel` nearest keys of each query's class, on one axis."""
+    """On one axis, the `kernel` nearest keys of each query of its class: bool [length, length]."""
     keep = np.zeros((length, length), bool)
     for i in range(length):
         mine = np.arange(i % dilation, length, dilation)
@@ -19,7 +19,7 @@ def nearest(length: int, kernel: int, dilation: int) -> np.ndarray:
 
 
 def windows(*edges: np.ndarray) -> np.ndarray:
-    """bool [q, k]: pairs with the same label in every array."""
+    """Pairs with the same label in every array: bool [q, k]."""
     return np.logical_and.reduce([label[:, None] == label[None, :] for label in edges])
 
 
