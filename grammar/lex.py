@@ -187,7 +187,8 @@ class _Lexer:
             return "INT"
         if is_integer:
             digits = text.rstrip("KiM").replace("_", "").lstrip("0")
-            if len(digits) > 19 or value(text) > LARGEST_INT:
+            negative = bool(self.tokens) and self.tokens[-1].text == "-"
+            if len(digits) > 19 or value(text) > LARGEST_INT + negative:
                 message = f"`{_cut(text)}` does not fit in 64 bits"
                 hint = "the largest integer is 9223372036854775807"
                 self._tell("number-too-large", message, start, end, "", hint)

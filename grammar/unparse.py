@@ -22,7 +22,6 @@ from maskc.grammar.pieces import (
     OPERAND,
     POSTFIX,
     SHIFT,
-    SUM,
     UNARY,
     Piece,
     are_numbers,
@@ -33,8 +32,6 @@ from maskc.grammar.pieces import (
     looks_special,
     separated,
 )
-
-SMALLEST = -(2**63)
 
 
 def unparse(node: s.Node) -> str:
@@ -92,8 +89,6 @@ class _Maker:
 
     def _number(self, node: s.Number) -> Piece:
         number = node.value
-        if number == SMALLEST and isinstance(number, int):
-            return Piece(f"{SMALLEST + 1} - 1", SUM)
         assert abs(number) != float("inf") and number == number, "a literal is a finite number"
         negative = str(number).startswith("-")
         return Piece(as_written(node) or str(number), UNARY if negative else ATOM)

@@ -63,11 +63,10 @@ def definition(
 
 def callee_scope(target: Global | Local, node: syntax.Node, scope: Scope) -> Scope:
     """The view of a definition's body: its own names, this place's positions and guards."""
+    calls = (*scope.calls, node.span)
     if isinstance(target, Local):
-        return replace(scope, names=target.names, calls=(*scope.calls, node.span), later={})
-    return replace(
-        scope, file=target.file, names=Names(), calls=(*scope.calls, node.span), later={}
-    )
+        return replace(scope, names=target.names, calls=calls, later=target.later)
+    return replace(scope, file=target.file, names=Names(), calls=calls, later={})
 
 
 def bind(

@@ -53,12 +53,6 @@ _NAMES = (
         "def a = b\ndef b = k <= q\npattern p = a",
     ),
     Mistake(
-        "cannot-use",
-        "a text without a folder uses a file, or the file cannot be read",
-        'use "missing.attn"\npattern p = causal',
-        "pattern p = causal",
-    ),
-    Mistake(
         "use-cycle",
         "files that use each other in a circle",
         'use "a.attn"\npattern p = causal',

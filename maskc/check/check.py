@@ -56,13 +56,13 @@ def _checked(
     broken = cyclic(files, report)
     room = patterns.room_alone(report, broken)
     for names in files:
-        for target in names.own.values():
+        for target in names.declared:
             if id(target.declaration) not in broken:
                 _alone(target, room)
     found = [
         patterns.pattern(target, report, broken)
         for names in files
-        for target in names.own.values()
+        for target in names.declared
         if isinstance(target.declaration, syntax.Pattern)
         and id(target.declaration) not in broken
         and names is root

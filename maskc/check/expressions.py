@@ -229,7 +229,16 @@ def _call(node: syntax.Call, scope: Scope) -> Value:
             return calls.built_in(found, node, scope, lower)
         case None if name not in MASK_VARIABLES:
             return _unknown(function, scope)
-    return scope.error("not-a-function", f"`{name}` is not a function", function)
+    return _not_a_function(name, found, function, scope)
+
+
+def _not_a_function(name: str, found: Any, place: syntax.Node, scope: Scope) -> Poison:
+    own = found.span if isinstance(found, Entry) else None
+    labels = [Label(own, "the name means this here")] if own else []
+    prelude = scope.file.prelude.names if scope.file.prelude else {}
+    hint = f"it hides the prelude's `{name}`: give it another name" if name in prelude else ""
+    text = f"`{name}` is not a function"
+    return scope.error("not-a-function", text, place, hint=hint, labels=labels)
 
 
 def _unary(node: syntax.Unary, scope: Scope) -> Value:

@@ -54,7 +54,7 @@ def cyclic(files: list[FileNames], report: Report) -> set[int]:
     edges: dict[int, list[Global]] = {}
     by_id: dict[int, Global] = {}
     for names in files:
-        for target in names.own.values():
+        for target in names.declared:
             by_id[id(target.declaration)] = target
             edges[id(target.declaration)] = list(_references(target))
     if not any(edges.values()):
@@ -116,7 +116,7 @@ class _Opener:
         self.prelude, self.read, self.report, self.opened = prelude, read, report, opened
 
     def open(self, file: syntax.File, trail: Trail, is_prelude: bool = False) -> FileNames:
-        names = FileNames({}, self.prelude, is_prelude, {})
+        names = FileNames({}, self.prelude, is_prelude, {}, [])
         places: dict[str, syntax.Node] = {}
         for declaration in file.declarations:
             if isinstance(declaration, syntax.Use):
@@ -139,6 +139,7 @@ class _Opener:
             name, what[type(declaration).__name__], name_span(declaration, name), self.report, False
         )
         target = Global(declaration, names)
+        names.declared.append(target)
         if not self._clash(name, declaration, places):
             names.names[name] = target
             names.own[name] = target
@@ -186,7 +187,7 @@ class _Opener:
     def _file(self, use: syntax.Use, key: str) -> syntax.File | None:
         if self.read is None:
             text = f"`{use.path}` cannot be read: this text has no folder to look in"
-            self.report.add("cannot-use", text, use.span)
+            self.report.add("missing-file", text, use.span)
             return None
         try:
             return self.read(key)

@@ -28,6 +28,9 @@ from maskc.check.values import (
 from maskc.diagnostics import Label
 from maskc.source import Span
 
+_ONCE = (syntax.Score, syntax.Mask, syntax.SinkLogit, syntax.SinkCount)
+"""Statements of which a pattern has one."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Read:
@@ -87,11 +90,13 @@ def _opened(node: syntax.Pattern, target: Global, room: Room) -> Scope:
     names = Names()
     scope = Scope(room, target.file, names, q, k, None)
     for p in node.parameters:
-        earlier = names.get(p.name)
+        earlier, kept = names.get(p.name), room.scalars.get(p.name)
+        found = parameter(p, replace(scope, names=names), lower)
         if earlier is not None:
             _twice(p.name, name_span(p, p.name), earlier.span, scope)
+            if kept is not None:
+                room.scalars[p.name] = kept
             continue
-        found = parameter(p, replace(scope, names=names), lower)
         names = names.add(
             p.name, Entry(POISON if found is None else found[1], name_span(p, p.name))
         )
@@ -107,7 +112,8 @@ def _with_space(node: syntax.Pattern, scope: Scope) -> Scope:
         if statement is spaces[0]:
             break
         if isinstance(statement, syntax.Let) and statement.name not in names:
-            names = names.add(statement.name, Entry(Local(statement, names), statement.span))
+            local = Local(statement, names, scope.later)
+            names = names.add(statement.name, Entry(local, statement.span))
     inside = replace(scope, names=names)
     plan, sizes = plan_of(spaces[0] if spaces else None, inside, lower)
     for other in spaces[1:]:
@@ -122,11 +128,10 @@ def _statements(node: syntax.Pattern, scope: Scope) -> tuple[_Read, Scope]:
     read = _Read()
     first: dict[type, syntax.Node] = {}
     for statement in node.statements:
-        if isinstance(statement, (syntax.Score, syntax.Mask, syntax.SinkLogit, syntax.SinkCount)):
-            if type(statement) in first:
-                _two(statement, first[type(statement)], scope)
-                continue
-            first[type(statement)] = statement
+        before, repeated = read, isinstance(statement, _ONCE) and type(statement) in first
+        if repeated:
+            _two(statement, first[type(statement)], scope)
+        first.setdefault(type(statement), statement)
         match statement:
             case syntax.SpaceStatement():
                 pass
@@ -148,6 +153,8 @@ def _statements(node: syntax.Pattern, scope: Scope) -> tuple[_Read, Scope]:
             case syntax.Mask(value):
                 mask = typed(lower(value, scope), ir.BOOL, value, scope, "a mask is a bool")
                 read = replace(read, mask=mask)
+        if repeated:
+            read = before
     if syntax.Mask not in first:
         hint = "add `mask EXPR`, say `mask causal`"
         scope.error("missing-mask", f"pattern `{node.name}` has no mask", _header(node), hint=hint)
@@ -222,7 +229,7 @@ def _let(node: syntax.Let, scope: Scope) -> Scope:
     alone = replace(scope, facts=None, in_score=None, plan=plan)
     inside = replace(alone, names=unknown_parameters(node.parameters, alone))
     lower(node.body, inside)
-    return _named(node.name, Local(node, scope.names), place, scope)
+    return _named(node.name, Local(node, scope.names, scope.later), place, scope)
 
 
 def _score(value: syntax.Expression, scope: Scope) -> ir.Node | None:
@@ -317,7 +324,7 @@ def _mask_of(
             case syntax.Input():
                 inside = _input(statement, inside)
             case syntax.Let():
-                local = Local(statement, inside.names)
+                local = Local(statement, inside.names, inside.later)
                 place = name_span(statement, statement.name)
                 inside = _named(statement.name, local, place, inside)
             case syntax.Mask(value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Union
@@ -49,10 +49,11 @@ class Size:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Local:
-    """A `let`, with the names that it sees."""
+    """A `let`, with the names that it sees and those that are defined only after it."""
 
     declaration: syntax.Let
     names: Names
+    later: Mapping[str, Span | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,13 +68,15 @@ class Global:
 class FileNames:
     """The names of one file: its own declarations, those it uses, and its aliases.
 
-    `is_prelude`: errors inside are told at the place that called.
+    `is_prelude`: errors inside are told at the place that called. `declared`: all of its own
+    declarations in order, those whose name was taken already included.
     """
 
     names: dict[str, Global | FileNames] = field(default_factory=dict)
     prelude: FileNames | None = None
     is_prelude: bool = False
     own: dict[str, Global] = field(default_factory=dict)
+    declared: list[Global] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

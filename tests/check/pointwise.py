@@ -20,7 +20,7 @@ def checked(text: str, files: Mapping[str, str] | None = None) -> tuple[ir.Patte
 
     def read(path: str) -> syntax.File:
         if path not in (files or {}):
-            raise MaskcError([Diagnostic("cannot-use", f"there is no file `{path}`", None)])
+            raise MaskcError([Diagnostic("missing-file", f"there is no file `{path}`", None)])
         return parse(source((files or {})[path], path))
 
     patterns = check(parse(source(text, "spec.attn")), prelude=pipeline.prelude(), read=read)

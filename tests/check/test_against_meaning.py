@@ -55,6 +55,8 @@ LINE = [
     "pattern p = coarse(causal, q = 3, k = 2, rule = all)",
     "pattern p = coarse(recent(3), q = 2, rule = center)",
     "pattern p = coarse(causal, 3, rule = center)",
+    "pattern p = coarse(q % 3 == k % 3, 3, rule = all) | coarse(q == 5, q = 4, rule = share(26))",
+    "pattern p = coarse(q == 6, q = 4) ^ coarse(q == 3, q = 4, rule = center)",
     "pattern p = coarse(recent(2) | sink(1), q = 2, k = 3, rule = share(40))",
     "pattern p = coarse(hash(1, q, k) % 5 == 0, 2) & coarse(coarse(k == q, k = 2), q = 3)",
     "pattern p = coarse(any(i in 0..3 : q - k == i), 4, rule = share(50))",

@@ -84,7 +84,7 @@ def test_errors_of_a_used_file_are_told_in_it():
 
 
 def test_a_missing_file_is_told_at_its_use():
-    assert told('use "missing.attn"\npattern p = causal') == [("cannot-use", "spec.attn", 1)]
+    assert told('use "missing.attn"\npattern p = causal') == [("missing-file", "spec.attn", 1)]
 
 
 def test_files_may_use_each_other_200_deep_and_no_deeper():

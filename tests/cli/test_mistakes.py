@@ -13,8 +13,6 @@ from maskc.mistakes import MISTAKES
 ROOT = Path(__file__).parents[2]
 TOLD_IN = [*(ROOT / "grammar").glob("*.py"), *(ROOT / "maskc" / "check").glob("*.py")]
 NO_IDS = {"utf-8", "1e-3"}
-TEXT_ALONE = {"cannot-use"}
-"""Only a text that stands in no folder has these; tests/check holds them."""
 
 
 def ids_of(text: str, folder: Path, files: dict[str, str]) -> list[str]:
@@ -29,9 +27,7 @@ def ids_of(text: str, folder: Path, files: dict[str, str]) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, m in MISTAKES.items() if m.wrong and name not in TEXT_ALONE]
-)
+@pytest.mark.parametrize("name", [name for name, m in MISTAKES.items() if m.wrong])
 def test_the_wrong_program_has_the_error(name, tmp_path):
     mistake = MISTAKES[name]
     assert name in ids_of(mistake.wrong, tmp_path, dict(mistake.files))

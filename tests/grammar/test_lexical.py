@@ -130,6 +130,13 @@ def test_wrong_numbers_are_underlined_whole(number: str, id: str) -> None:
     assert (error.id, error.column, error.end_column) == (id, 11, 11 + len(number))
 
 
+@pytest.mark.parametrize("number", ["9223372036854775808", "9_223_372_036_854_775_808"])
+def test_the_smallest_integer_is_a_literal_behind_its_minus(number: str) -> None:
+    assert errors(f"const a = -{number}") == ()
+    (error,) = errors(f"const a = --{number.replace('8', '9')}")
+    assert error.id == "number-too-large"
+
+
 def test_leading_zeros_make_no_number_too_large() -> None:
     assert errors("const a = " + "0" * 5000 + "1") == ()
 

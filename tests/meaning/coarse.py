@@ -23,7 +23,7 @@ def coarse(m: Meaning, e: syntax.Call, scope: Scope, value: Callable[..., Any]) 
     both = [a.value for a in e.arguments[1:] if a.name is None]
     of_side = (both[0] if both else named.get(s) for s in ("q", "k"))
     n, w = (1 if e is None else value(m, e, scope) for e in of_side)
-    queries = range(min(m.q_start, 0), m.n_q if m.two_sided else max(m.n_q, m.n_k))
+    queries = range(min(m.q_start, 0), m.n_q if m.two_sided else max(m.q_start + m.n_q, m.n_k))
     q = integers(list(queries)).reshape(1, 1, -1, 1)
     k = integers(list(range(m.n_k))).reshape(1, 1, 1, -1)
     tile_q = sorted({p // n for p in queries})

@@ -1,0 +1,49 @@
+"""Every error of a file is told, and each cause once."""
+
+from __future__ import annotations
+
+import pytest
+
+from check.pointwise import checked, spans
+
+ONE_CAUSE = [
+    ("pattern p {\n let a = b\n let b = 3\n mask k < a\n}", "used-before-definition", "b"),
+    ("pattern p {\n let a(n: int) = b + n\n let b = 3\n mask k < a(2)\n}",
+     "used-before-definition", "b"),
+    ("pattern r {\n let a = b\n let b = 3\n mask k < a\n}\npattern p = r",
+     "used-before-definition", "b"),
+    ("def f(n: int) = n < w\npattern p = f(q) & f(k)", "unknown-name", "w"),
+    ("pattern p {\n let a = b < k\n mask a | a & causal\n}", "unknown-name", "b"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "id", "place"), ONE_CAUSE)
+def test_one_cause_gives_one_error(text, id, place):
+    assert spans(text) == [(id, place)]
+
+
+AGAIN = [
+    ("pattern p = causal\npattern p = k < w", "duplicate-name", "p"),
+    ("def f = causal\ndef f = k < w\npattern p = f", "duplicate-name", "f"),
+    ("const c = 4\nconst c = w\npattern p = causal", "duplicate-name", "c"),
+    ("pattern p(n: int, n: int = w) = recent(n)", "duplicate-name", "n"),
+    ("pattern p {\n let m = causal\n let m = k < w\n mask m\n}", "duplicate-name", "m"),
+    ("pattern p {\n mask causal\n mask k < w\n}", "duplicate-statement", "mask k < w"),
+    ("pattern p {\n score s\n score s + w\n mask causal\n}", "duplicate-statement", "score s + w"),
+    ("pattern p {\n mask causal\n sink_count 1\n sink_count w\n}",
+     "duplicate-statement", "sink_count w"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "id", "place"), AGAIN)
+def test_what_stands_twice_is_checked_twice(text, id, place):
+    assert sorted(spans(text)) == [(id, place), ("unknown-name", "w")]
+
+
+def test_the_smallest_integer_stands_for_itself():
+    (pattern,) = checked("pattern p = k in {-9223372036854775808, 1}")
+    assert pattern == checked("pattern p = k in {-9223372036854775807 - 1, 1}")[0]
+
+
+def test_the_smallest_integer_without_its_minus_is_too_large():
+    assert spans("pattern p = k > 1 - 9223372036854775808") == [("overflow", "9223372036854775808")]
