@@ -186,8 +186,9 @@ class TritonTarget:
             return self._load(node, parts)
         assert isinstance(node, Op), f"{node!r} has no Triton text"
         name = node.name
-        if name == "mod" and _is_hash(node.args[0]) and self.signs(node.args[1]).at_least(0):
-            return render.call("tile_hash_mod", [*parts, Text(DTYPE)])
+        if name == "mod" and _is_hash(node.args[0]) and not _is_hash(node.args[1]):
+            sign = str(not self.signs(node.args[1]).at_least(0))
+            return render.call("tile_hash_mod", [*parts, Text(DTYPE), Text(sign)])
         parts = [
             Text(f"{part.text}.to(tl.int64)") if _is_hash(arg) else part
             for arg, part in zip(node.args, parts, strict=True)
@@ -228,7 +229,7 @@ class TritonTarget:
         else:
             start = f"tl.full([], {fold.kind == 'all'}, tl.int1)"
         variable = f"x_{fold.variable.removeprefix('loop:')}"
-        head = f"for {variable}_ in {self._range(fold)}({low}, {high}):"
+        head = f"for {variable}_ in {self._range(fold, low, high)}({low}, {high}):"
         return f"{result} = {start}", (head, f"    {variable} = tl.cast({variable}_, {DTYPE})")
 
     def step(self, fold: ir.Fold, result: str, body: Text) -> str:
@@ -242,10 +243,14 @@ class TritonTarget:
         sides = [VARIABLES[name] for name in ("q", "k") if name in self.names(fold)]
         return " + ".join(sides)
 
-    def _range(self, fold: ir.Fold) -> str:
-        low, high = fold.low, fold.high
-        if isinstance(low, Const) and isinstance(high, Const):
-            return "tl.static_range" if high.value - low.value <= MOST_UNROLLED else "range"
+    def _range(self, fold: ir.Fold, low: str, high: str) -> str:
+        """What the loop iterates over: few steps of a known number are written out."""
+        if isinstance(fold.low, Const) and isinstance(fold.high, Const):
+            few = fold.high.value - fold.low.value <= MOST_UNROLLED
+            return "tl.static_range" if few else "range"
+        if self._is_constant(fold.low) and self._is_constant(fold.high):
+            steps = high if low == "0" else f"{high} - ({low})"
+            return f"(tl.static_range if {steps} <= {MOST_UNROLLED} else range)"
         return "range"
 
     def _is_constant(self, node: Node) -> bool:

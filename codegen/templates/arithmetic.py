@@ -122,11 +122,18 @@ def tile_low_bits(x):
 
 
 @triton.jit
-def tile_hash_mod(h, b, DTYPE: tl.constexpr):
-    """The remainder of a hash by b >= 0, of dtype DTYPE; 0 where b is 0."""
-    small = h % tile_low_bits(tl.where((b == 0) | (b > 0xFFFFFFFF), 1, b))
-    rest = tl.where(b > 0xFFFFFFFF, h, tl.where(b == 0, 0, small))
-    return rest.to(tl.int64).to(DTYPE)
+def tile_hash_mod(h, b, DTYPE: tl.constexpr, SIGNED: tl.constexpr):
+    """The remainder of a hash by b with the sign of b, of dtype DTYPE; 0 where b is 0.
+
+    SIGNED: b may be negative. In 32 bits, the compiler drops what is for larger b.
+    """
+    b = tl.cast(b, tl.int64)
+    size = tl.abs(b) if SIGNED else b
+    small = h % tile_low_bits(tl.where((size == 0) | (size > 0xFFFFFFFF), 1, size))
+    rest = tl.where(size > 0xFFFFFFFF, h, small).to(tl.int64)
+    if SIGNED:
+        rest = tl.where((b < 0) & (rest != 0), rest + b, rest)
+    return rest.to(DTYPE)
 
 
 @triton.jit

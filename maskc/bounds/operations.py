@@ -39,9 +39,11 @@ def _of_any(pick: Callable[..., Node], ends: list[Node | None]) -> Node | None:
     return pick(*known) if known else None
 
 
-def unbounded(varying: frozenset[str], low: Node | None = None) -> Interval:
-    """An interval of which at most the low end is known, and not to be taken."""
-    return Interval(low, None, varying, ends=FALSE, filled=FALSE)
+def unbounded(
+    varying: frozenset[str], low: Node | None = None, high: Node | None = None
+) -> Interval:
+    """An interval of which at most one end is known, and not to be taken."""
+    return Interval(low, high, varying, ends=FALSE, filled=FALSE)
 
 
 def _add(node: Op, parts: list[Interval]) -> Interval:
@@ -176,8 +178,9 @@ def _varying_division(a: Interval, b: Interval) -> Interval:
     """Of a by something that positions change: at the corners where its sign is known."""
     varying = a.varying | b.varying
     if a.bounded is None:
-        nothing = a.at_least(0) and b.at_least(1)
-        return unbounded(varying, ZERO if nothing else None)
+        low = ZERO if b.at_least(1) and a.at_least(0) else None
+        high = ZERO if b.at_least(1) and a.high == ZERO else None
+        return unbounded(varying, low, high)
     low, high = a.bounded
     if b.bounded is None or not b.at_least(1):
         size = c.greatest(c.neg(low), high, ZERO)

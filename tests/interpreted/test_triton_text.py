@@ -14,12 +14,16 @@ from readings.expressions import LENGTH, Place, bools, largest, places
 from readings.test_torch_text import MOST_HASH, SCORES, call_of, functions, pattern_of
 
 from maskc import ir
+from maskc.bounds.rectangle import signs
 from maskc.codegen import render_triton, splice
 from maskc.codegen.runtime import arithmetic
-from maskc.ir import Node
+from maskc.ir import Const, Node, Op, Var
 from maskc.passes.slope import slope
 
 SIZE = 16
+
+FAR = (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**40)
+"""Numbers about the ends of 32 bits."""
 
 PROBE = """
 @triton.jit
@@ -97,21 +101,17 @@ def indented(statements: tuple[str, ...]) -> str:
     return "\n".join(f"    {line}" for line in statements)
 
 
-@settings(max_examples=100, deadline=None)
-@given(bools(3), places())
-def test_mask_text_is_the_mask(tmp_path_factory, mask: Node, place: Place) -> None:
-    values = dict(place.values)
+def assert_text_is_the_mask(mask: Node, place: Place, folder: Path) -> None:
     reach = 0
     expected = torch.full((SIZE, SIZE), 7, dtype=torch.int8)
     for row in range(SIZE):
         for k in range(LENGTH):
-            here = {**values, "q": row + place.q_start, "k": k}
+            here = {**place.values, "q": row + place.q_start, "k": k}
             size = largest(mask, here, place.tensors)
             if size < 2**61:
                 expected[row, k] = place.read(mask, q=row + place.q_start, k=k)
                 reach = max(reach, size)
     zeros = torch.zeros((SIZE, SIZE))
-    folder = tmp_path_factory.mktemp("probe")
     last = LENGTH - 1
     span = functions(pattern_of(mask))["p_span"](place.q_start, last, 0, last, call_of(place))
     assert reach <= max(span, MOST_HASH)
@@ -119,6 +119,29 @@ def test_mask_text_is_the_mask(tmp_path_factory, mask: Node, place: Place) -> No
         keep, _, _ = launched(pattern_of(mask), place, zeros, wide, folder)
         known = expected != 7
         assert torch.equal(keep[known], expected[known])
+
+
+@settings(max_examples=100, deadline=None)
+@given(bools(3), places())
+def test_mask_text_is_the_mask(tmp_path_factory, mask: Node, place: Place) -> None:
+    assert_text_is_the_mask(mask, place, tmp_path_factory.mktemp("probe"))
+
+
+@pytest.mark.parametrize("at_run_time", [False, True])
+@pytest.mark.parametrize("size", [0, 1, 7, -7, *FAR, *(-size for size in FAR)])
+@settings(max_examples=1, deadline=None)
+@given(place=places())
+def test_a_hash_has_the_remainder_by_any_number(tmp_path_factory, size, at_run_time, place) -> None:
+    by_length = Op("add", (Var("n_k"), Const(size - place.values["n_k"])))
+    drawn = Op("hash", (Const(3), Var("q"), Var("k")))
+    rest = Op("mod", (drawn, by_length if at_run_time else Const(size)))
+    mask = Op("eq", (Op("mod", (rest, Const(3))), Const(1)))
+    assert_text_is_the_mask(mask, place, tmp_path_factory.mktemp("probe"))
+
+
+def test_a_number_of_blocks_is_known_not_to_be_negative() -> None:
+    blocks = Op("neg", (Op("floordiv", (Op("neg", (Var("n_k"),)), ir.Param("size"))),))
+    assert signs({"size": (1, None)})(blocks).at_least(0)
 
 
 @pytest.mark.parametrize("name", SCORES)
