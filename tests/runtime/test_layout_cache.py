@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import maskc
+from maskc.codegen.runtime.layout_cache import Identity
 
 BIASED = """
 pattern biased {
@@ -88,3 +89,56 @@ def test_a_pattern_with_sinks_may_be_called_anything(name):
     pattern = getattr(maskc.loads(f"pattern {name} {{\n mask causal\n sink_count 3\n}}"), name)
     q = torch.randn(1, 1, 20, 8, generator=torch.Generator().manual_seed(5))
     torch.testing.assert_close(pattern(q, q, q), pattern(q, q, q, backend="dense"))
+
+
+def test_an_entry_that_is_not_a_number_is_equal_to_itself():
+    near = maskc.loads("pattern near_ {\n input x: float[k]\n mask causal & x[k] < 1.0\n}").near_
+    x = torch.tensor([0.0, float("nan"), 2.0, 0.5])
+    assert near.layout(4, x=x) is near.layout(4, x=x.clone())
+    assert near.layout(4, x=x) is not near.layout(4, x=x.nan_to_num(0.5))
+
+
+def test_calls_that_take_turns_with_their_inputs_keep_a_layout_each():
+    packed = maskc.loads("pattern packed {\n input doc: int[k]\n mask document(doc)\n}").packed
+    labels = [torch.arange(200) // size for size in (7, 50, 200)]
+    built = [packed.layout(200, doc=doc) for doc in labels]
+    assert all(packed.layout(200, doc=doc) is built[i] for i, doc in enumerate(labels))
+
+
+def test_a_cache_forgets_what_was_used_longest_ago(monkeypatch):
+    causal = maskc.loads("pattern forgetful = causal").forgetful
+    layouts = [causal.layout(n, block=16) for n in (1000, 1001, 1002)]
+    assert causal.layout(1000, block=16) is layouts[0]
+    room = causal.layouts.nbytes
+    monkeypatch.setitem(vars(sys.modules[type(causal).__module__]), "MOST_BYTES", room)
+    causal.layout(1003, block=16)
+    assert causal.layouts.nbytes <= room
+    assert causal.layout(1000, block=16) is layouts[0]
+    assert causal.layout(1001, block=16) is not layouts[1]
+
+
+def test_a_layout_beyond_the_limit_is_the_only_one_kept(monkeypatch):
+    causal = maskc.loads("pattern large = causal").large
+    monkeypatch.setitem(vars(sys.modules[type(causal).__module__]), "MOST_BYTES", 0)
+    first = causal.layout(1000, block=16)
+    assert causal.layout(1000, block=16) is first
+    second = causal.layout(1001, block=16)
+    assert causal.layouts.nbytes == second.nbytes
+
+
+def test_an_identity_ends_with_its_tensor_and_with_each_change():
+    tensor = torch.arange(6, device="meta")
+    identity = Identity.of(tensor)
+    assert identity is not None
+    assert identity.still(tensor)
+    assert not identity.still(tensor.clone())
+    assert not identity.still(tensor[:])
+    tensor.add_(1)
+    assert not identity.still(tensor)
+    del tensor
+    gc.collect()
+    assert identity.tensor() is None
+
+
+def test_memory_that_numpy_may_change_has_no_identity():
+    assert Identity.of(torch.arange(6)) is None
