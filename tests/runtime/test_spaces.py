@@ -161,6 +161,14 @@ def test_two_grids_of_their_own_extents():
         assert_is(pattern, wanted, 15, 8, grid=grid)
 
 
+def test_an_axis_is_named_where_the_other_side_derives_its_own():
+    space = "query: grid(y, x), key: grid(y = cdiv(len(query.y), 2), x = 2)"
+    pattern = compiled(space, "q.y // 2 == k.y")
+    wanted = np.arange(15)[:, None] // 5 // 2 == np.arange(4) // 2
+    for grid in ({"y": 3, "x": 5}, {"query.y": 3, "query.x": 5}):
+        assert_is(pattern, wanted, 15, 4, grid=grid)
+
+
 def test_a_segment_on_both_sides_has_one_length():
     pattern = compiled("query: a, key: a ++ pool(m)", "k in pool | k in a & q.a == k.a")
     wanted = (np.arange(5)[:, None] == np.arange(8)) | (np.arange(8) >= 5)
