@@ -49,7 +49,14 @@ class IfBroken:
     text: str
 
 
-Document = Union[str, "tuple[Document, ...]", Line, Group, Indent, Fill, IfBroken]
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A comment for the end of the line that it stands on; the line must end after it."""
+
+    text: str
+
+
+Document = Union[str, "tuple[Document, ...]", Line, Group, Indent, Fill, IfBroken, Beside]
 
 SOFT, SPACE, HARD = Line(""), Line(), Line(hard=True)
 
@@ -67,6 +74,7 @@ def written(document: Document) -> str:
     """
     out: list[str] = []
     column = 0
+    beside: list[str] = []
     stack: list[Pending] = [(0, False, document)]
     while stack:
         indent, flat, part = stack.pop()
@@ -85,14 +93,23 @@ def written(document: Document) -> str:
                 stack.append((indent, flat, part.text))
         elif isinstance(part, Fill):
             stack.extend(_filled(indent, flat, part))
+        elif isinstance(part, Beside):
+            beside.append(part.text)
         elif flat and not part.hard:
             out.append(part.flat)
             column += len(part.flat)
         else:
-            out.append("\n" + " " * indent)
-            column = indent
+            newline = "\n" + " " * indent
+            out += [_at_line_end(beside, newline), newline]
+            column, beside = indent, []
+    out.append(_at_line_end(beside, "\n"))
     lines = "".join(out).split("\n")
     return "\n".join(line.rstrip(" ") for line in lines)
+
+
+def _at_line_end(comments: list[str], newline: str) -> str:
+    """The first comment at the end of its line, any others on lines of their own."""
+    return "  " + newline.join(comments) if comments else ""
 
 
 def _filled(indent: int, flat: bool, fill: Fill) -> list[Pending]:
@@ -105,7 +122,7 @@ def _filled(indent: int, flat: bool, fill: Fill) -> list[Pending]:
 def _fits(room: int, inside: Document, after: list[Pending]) -> bool:
     """Whether `inside` flat, and what follows it up to the next line end, takes `room` columns."""
     stack: list[tuple[bool, Document]] = [(True, inside)]
-    following = len(after)
+    following, commented = len(after), False
     while room >= 0:
         if not stack:
             if not following:
@@ -127,7 +144,11 @@ def _fits(room: int, inside: Document, after: list[Pending]) -> bool:
         elif isinstance(part, Line):
             if part.hard or not flat:
                 return not part.hard or not flat
+            if commented:
+                return False
             room -= len(part.flat)
+        elif isinstance(part, Beside):
+            commented = True
         elif not flat:
             room -= len(part.text)
     return False

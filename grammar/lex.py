@@ -14,6 +14,9 @@ from maskc.source import Source
 MOST_TOKENS = 2**17
 """More are refused at once: reading a larger file to its end would take seconds."""
 
+FILE = -1
+"""In `doc_lines`, the key of the file's own text."""
+
 LONGEST_NAME = 200
 LARGEST_INT = 2**63 - 1
 
@@ -57,6 +60,8 @@ class Lexed:
         docs: by the offset of a line's first token, the `##` text above it.
         file_doc: the `##` text at the top that stands apart from any declaration.
         numbers_hold: whether every number was a right one.
+        comments: all of them, `##` ones included; `first` where one has its line for itself.
+        doc_lines: by the same offsets, where the lines of `docs` start; by FILE, of `file_doc`.
 
     """
 
@@ -64,6 +69,8 @@ class Lexed:
     docs: dict[int, str]
     file_doc: str
     numbers_hold: bool
+    comments: tuple[Token, ...]
+    doc_lines: dict[int, tuple[int, ...]]
 
 
 def lex(source: Source, errors: Errors) -> Lexed:
@@ -115,6 +122,7 @@ class _Lexer:
         self.float = re.compile(table().patterns["FLOAT"])
         self.tokens: list[Token] = []
         self.docs = _Docs()
+        self.comments: list[Token] = []
         self.numbers_hold = True
 
     def run(self) -> Lexed:
@@ -133,8 +141,9 @@ class _Lexer:
             empty = False
             text, start = found[0], found.start()
             if piece == "comment":
+                self.comments.append(Token("COMMENT", text.rstrip(), start, first))
                 if first:
-                    docs.comment(text)
+                    docs.comment(text, start)
                 continue
             kind = spellings.get(text) or self._kind(piece, text, start)
             if first and docs.lines:
@@ -147,8 +156,12 @@ class _Lexer:
                 first = False
             if len(tokens) + n_separators > MOST_TOKENS:
                 self._refuse(start)
-        of_file = docs.of_file(bool(tokens))
-        return Lexed(tuple(tokens), docs.by_offset, of_file, self.numbers_hold)
+        docs.end(bool(tokens))
+        texts = {offset: _text(lines) for offset, lines in docs.by_offset.items()}
+        starts = {o: tuple(start for _, start in lines) for o, lines in docs.by_offset.items()}
+        file_doc = texts.pop(FILE, "")
+        comments = tuple(self.comments)
+        return Lexed(tuple(tokens), texts, file_doc, self.numbers_hold, comments, starts)
 
     def _kind(self, piece: str | None, text: str, start: int) -> str:
         end = start + len(text)
@@ -241,41 +254,43 @@ class _Lexer:
 
 
 class _Docs:
-    """The `##` comments, and what they stand above."""
+    """The `##` comments, each line with its start, and what they stand above."""
 
     def __init__(self) -> None:
-        self.by_offset: dict[int, str] = {}
-        self.lines: list[str] = []
-        self.file_lines: list[str] = []
+        self.by_offset: dict[int, list[tuple[str, int]]] = {}
+        self.lines: list[tuple[str, int]] = []
         self.ended = False
 
-    def comment(self, text: str) -> None:
+    def comment(self, text: str, start: int) -> None:
         """A comment that has its line for itself."""
         if not text.startswith("##") or text.startswith("###"):
             return
         if self.ended:
             self.lines, self.ended = [], False
-        self.lines.append(text[2:].removeprefix(" ").rstrip())
+        self.lines.append((text[2:].removeprefix(" ").rstrip(), start))
 
     def gap(self, before_all: bool) -> None:
         """An empty line: ends a block, and the first block of a file is then the file's own."""
         if not self.lines:
             return
-        if before_all and not self.file_lines and not self.ended:
-            self.file_lines, self.lines = self.lines, []
+        if before_all and FILE not in self.by_offset and not self.ended:
+            self.by_offset[FILE], self.lines = self.lines, []
         else:
             self.ended = True
 
     def attach(self, start: int) -> None:
         """A token at `start` follows the block."""
-        self.by_offset[start] = "\n".join(self.lines)
+        self.by_offset[start] = self.lines
         self.lines, self.ended = [], False
 
-    def of_file(self, has_tokens: bool) -> str:
-        """The text about the file."""
-        if not self.file_lines and not has_tokens:
-            return "\n".join(self.lines)
-        return "\n".join(self.file_lines)
+    def end(self, has_tokens: bool) -> None:
+        """The end of the file, which the only block of a file without words is about."""
+        if self.lines and not has_tokens:
+            self.by_offset.setdefault(FILE, self.lines)
+
+
+def _text(lines: list[tuple[str, int]]) -> str:
+    return "\n".join(text for text, _ in lines)
 
 
 def _check_characters(text: str, errors: Errors) -> None:

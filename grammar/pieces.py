@@ -10,6 +10,7 @@ from typing import Any
 from maskc import syntax
 from maskc.grammar.layout import HARD, SOFT, SPACE, Document, Fill, Group, IfBroken, Indent
 from maskc.grammar.lex import value
+from maskc.grammar.remarks import Remark
 
 ANY, OR, XOR, AND, NOT, COMPARE, SHIFT, SUM, PRODUCT, UNARY, OPERAND, POSTFIX, ATOM = range(13)
 """How tightly text holds together: what stands where a level is wanted is at least as tight."""
@@ -32,15 +33,29 @@ class Piece:
         document: its text.
         level: how tight it is.
         open: whether it ends in an `if` or `match` without parentheses, and so must come last.
+        above, beside, below, apart: the comments that are still to be placed, as in `Remarks`.
+        tail, foot: those beside and below its last part; parentheses around it enclose them.
 
     """
 
     document: Document
     level: int = ATOM
     open: bool = False
+    above: tuple[Remark, ...] = ()
+    tail: tuple[str, ...] = ()
+    foot: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    below: tuple[Remark, ...] = ()
+    apart: bool = False
 
 
-def listed(opener: str, parts: Sequence[Document], closer: str, filled: bool = False) -> Document:
+def listed(
+    opener: str,
+    parts: Sequence[Document],
+    closer: str,
+    filled: bool = False,
+    below: Document = (),
+) -> Document:
     """Parts between brackets: on one line, else one a line with a comma after the last.
 
     Args:
@@ -48,6 +63,7 @@ def listed(opener: str, parts: Sequence[Document], closer: str, filled: bool = F
         parts: the entries.
         closer: what closes it.
         filled: whether broken lines hold as many parts as fit.
+        below: lines between the last entry and `closer`.
 
     """
     if not parts:
@@ -56,7 +72,7 @@ def listed(opener: str, parts: Sequence[Document], closer: str, filled: bool = F
         inside: Document = Fill((*((part, ",") for part in parts[:-1]), parts[-1]))
     else:
         inside = separated(parts)
-    return Group((opener, Indent((SOFT, inside)), IfBroken(","), SOFT, closer))
+    return Group((opener, Indent((SOFT, inside, IfBroken(","), below)), SOFT, closer))
 
 
 def separated(parts: Sequence[Document]) -> Document:
@@ -67,8 +83,9 @@ def separated(parts: Sequence[Document]) -> Document:
 
 
 def documentation(doc: str) -> Document:
-    """A `##` comment, each of its lines ended."""
-    return tuple((f"## {line}".rstrip(), HARD) for line in doc.split("\n"))
+    """The lines of a `##` comment, a line end between two."""
+    first, *rest = (f"## {line}".rstrip() for line in doc.split("\n"))
+    return (first, *((HARD, line) for line in rest))
 
 
 def as_written(number: syntax.Number) -> str | None:
@@ -110,8 +127,12 @@ def looks_special(call: syntax.Call) -> bool:
     return is_word and is_in and first.name is None and isinstance(leftmost, syntax.Name)
 
 
-def belong_together(before: syntax.Declaration, after: syntax.Declaration) -> bool:
-    """Whether no empty line stands between two declarations."""
+def belong_together(
+    before: syntax.Declaration | syntax.Statement, after: syntax.Declaration | syntax.Statement
+) -> bool:
+    """Whether no empty line need stand between two declarations or statements."""
+    if isinstance(after, syntax.Statement):
+        return True
     if after.doc or type(before) is not type(after):
         return False
     return isinstance(after, (syntax.Use, syntax.Const))

@@ -1,0 +1,139 @@
+"""The formatter: one form, the same tree, every comment, and nothing left to do the second time."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from syntax_trees import files
+
+from maskc import syntax as s
+from maskc.diagnostics import MaskcError
+from maskc.grammar.errors import Errors
+from maskc.grammar.format import formatted
+from maskc.grammar.lex import lex
+from maskc.grammar.parse import parse, read, source
+from maskc.grammar.unparse import unparse
+from maskc.testing import specs
+
+ROOT = Path(__file__).parents[2]
+SPECS = [ROOT / "maskc" / "prelude.attn", *sorted((ROOT / "examples").rglob("*.attn"))]
+
+EVERYTHING = """\
+## About the file.
+
+use "vision.attn" as v
+const page = 16
+## Near on both axes.
+def near2(a: axis, r: int >= 0 and < 9 = [1, 2]) =
+    abs(q.a - k.a) <= r & (causal | not sink(4) ^ k in {0, 2, len(k) - 1})
+pattern p(
+    ## How many.
+    n: int >= 16 and % 16 == 0 = 64, w: int[head] in 1..64 = 8,
+) {
+    space text(n) ++ image: grid(y = cdiv(len(q), 2), x)
+    input doc: int[batch, token]
+    let near = if q in text then (if k == 0 then causal else nothing) else if q == 1 then k < 4
+        else doc[q] == doc[k, 1] & (-(q + k) * 3 < 7 | q.image.y in 0..4)
+    route far = topk(q: blocks(64), k: blocks(64), n = 16, score = mean(Q) . mean(K), per = head)
+    score softcap(s, 50.0) + at(q = q - 1, k = 0) near
+    mask match head { 0..4 => near, {6, 7} => any(i in 0..4 : i < q - k), _ => routed(far)(1) }
+}
+pattern short(a: int = 4) = recent(a) & match layer { 0 => causal, _ => window(a, 2)[3] }
+"""
+"""A comment may stand between any two words of it where a line may end."""
+
+
+def words(text: str) -> list[int]:
+    """Where the words of a text start."""
+    made = source(text)
+    return [token.start for token in lex(made, Errors(made)).tokens]
+
+
+def comments(text: str) -> list[str]:
+    """What the comments of a text say, sorted, without their signs."""
+    made = source(text)
+    found = lex(made, Errors(made)).comments
+    return sorted(comment.text.lstrip("#").strip() for comment in found)
+
+
+def reads(text: str) -> s.File | None:
+    """The tree of a text, if it has one."""
+    try:
+        return parse(source(text))
+    except MaskcError:
+        return None
+
+
+def hold(text: str) -> str:
+    """Format a text, and hold the result to every promise."""
+    made = formatted(source(text))
+    assert parse(source(made)) == parse(source(text))
+    assert comments(made) == comments(text)
+    assert formatted(source(made)) == made, f"{text}\n--- once\n{made}"
+    assert "\n\n\n" not in made
+    assert not re.search(r"[ \t]$", made, re.MULTILINE)
+    assert made == "" or (made.endswith("\n") and not made.endswith("\n\n"))
+    return made
+
+
+def inserted(text: str, places: list[tuple[int, str]]) -> str:
+    """A text with comments put in, each with the line end after it; wrong ones are left out."""
+    plain = reads(text)
+    for place, comment in sorted(places, reverse=True):
+        longer = text[:place] + comment + "\n" + text[place:]
+        if reads(longer) == plain:
+            text = longer
+    return text
+
+
+KINDS = ["  # beside {}", "\n# alone {}", "\n\n    # apart {}\n", "\n### all {}", "  ## beside {}"]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["beside", "alone", "apart", "banner", "doc"])
+def test_comments_between_any_two_words_are_kept(kind: str) -> None:
+    places, n_put = [*words(EVERYTHING), len(EVERYTHING)], 0
+    for first in range(7):
+        put = [(place, kind.format(place)) for place in places[first::7]]
+        n_put += len(comments(hold(inserted(EVERYTHING, put)))) - len(comments(EVERYTHING))
+    assert n_put > 150
+
+
+SIGNS = st.sampled_from(["#", "# ", "#\t", "##", "## ", "###"])
+LINES = st.sampled_from(["", " ", "\n", "\n\n", "\n\n\n    "])
+SAYINGS = st.from_regex(r"[!-~][ -~é]{0,8}", fullmatch=True).map(lambda text: text.lstrip("#"))
+
+
+@st.composite
+def commented(draw: Any, texts: Any) -> str:
+    """A text with comments at some of the places where they may stand."""
+    text = draw(texts)
+    starts = [0, *words(text), len(text)]
+    remark = st.builds(lambda *parts: "".join(parts), LINES, SIGNS, SAYINGS)
+    places = draw(st.lists(st.tuples(st.sampled_from(starts), remark), max_size=6))
+    return inserted(text, places)
+
+
+@given(commented(files.map(unparse)))
+def test_every_comment_of_a_drawn_file_survives(text: str) -> None:
+    hold(text)
+
+
+@given(commented(specs().map(unparse)))
+def test_every_comment_of_a_drawn_spec_survives(text: str) -> None:
+    hold(text)
+
+
+@given(commented(st.just(EVERYTHING)))
+def test_several_comments_survive_together(text: str) -> None:
+    hold(text)
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_every_spec_of_ours_is_in_the_form(path: Path) -> None:
+    text = read(path).text
+    assert formatted(source(text)) == text
