@@ -55,7 +55,9 @@ def definition(
             return POISON
         inside = replace(inside, names=_with(inside.names, bound))
         if isinstance(declaration, syntax.Const):
-            memo[key] = lower(declaration.value, inside)
+            value = lower(declaration.value, inside)
+            settled = not isinstance(value, (AxisName, Poison, Table))
+            memo[key] = scope.room.nodes.settled(value) if settled else value
         else:
             memo[key] = lower(declaration.body, inside)
     return memo[key]
@@ -203,8 +205,8 @@ def _axis(parameter: syntax.Parameter, place: syntax.Expression, scope: Scope) -
     entry = scope.names.get(place.name)
     if entry is not None and isinstance(entry.value, (AxisName, Poison)):
         return entry.value
-    if scope.plan is not None and place.name not in scope.plan.axis_names():
-        names = scope.plan.axis_names()
+    names = scope.plan.coordinate_names() if scope.plan is not None else (place.name,)
+    if place.name not in names:
         text = f"this space has no axis `{place.name}`"
         known = ", ".join(f"`{n}`" for n in names) or "none"
         return scope.error(

@@ -132,6 +132,8 @@ def facts_of(value: ir.Node | Poison, truth: bool, scope: Scope) -> list[tuple[i
                 stack.append((a, not holds))
             case ir.Op("and" | "or" as name, args) if holds == (name == "and"):
                 stack.extend((arg, holds) for arg in args)
+            case ir.Op("eq" | "ne" as name, (a, ir.Const(bool() as said))):
+                stack.append((a, said == (holds == (name == "eq"))))
             case ir.Op(
                 "eq" | "ne" as name,
                 (ir.Op("select", (c, a, b)), v) | (v, ir.Op("select", (c, a, b))),

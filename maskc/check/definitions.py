@@ -11,7 +11,7 @@ from maskc.check.expressions import lower
 from maskc.check.kinds import typed
 from maskc.check.names import check_name, name_span
 from maskc.check.scope import Room, Scope
-from maskc.check.values import POISON, AxisName, Entry, Global, Names, Poison, Value
+from maskc.check.values import POISON, AxisName, Entry, Global, Names, Poison, Table, Value
 from maskc.diagnostics import Label
 
 
@@ -24,6 +24,8 @@ def alone(target: Global, room: Room) -> None:
     room.level = 0
     if isinstance(node, syntax.Const):
         value = lower(node.value, scope)
+        if not isinstance(value, (AxisName, Poison, Table)):
+            value = room.nodes.settled(value)
         if not isinstance(value, (ir.Const, Poison)):
             text = f"`{node.name}` is not a constant"
             hint = "a const is made of literals and other consts"

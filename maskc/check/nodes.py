@@ -19,6 +19,9 @@ MOST_DEPTH = 500
 MOST_LOOPS = 16
 """Depth of quantifiers in each other, of which a `coarse` side is one: Python takes 20."""
 
+MOST_SETTLED = 64
+"""Nodes of an expression with quantifiers that is still a constant: each round reads all."""
+
 MOST_ALONE = MOST_NODES // 2
 """Pieces of syntax that may be read inside calls to check the definitions of a file by themselves;
 further calls are checked where a pattern leads to them."""
@@ -89,6 +92,20 @@ class Nodes:
     def fold(self, kind: str, variable: str, low: ir.Node, high: ir.Node, body: ir.Node) -> ir.Node:
         """A quantifier."""
         return self.keep(ir.Fold(kind, variable, low, high, body))
+
+    def settled(self, value: ir.Node) -> ir.Node:
+        """The constant that a small expression over quantifiers of constants stands for, if any."""
+        parts = list(ir.postorder(value))
+        loops = {part.variable for part in parts if isinstance(part, ir.Fold)}
+        open_parts = [
+            part
+            for part in parts
+            if isinstance(part, (ir.Param, ir.Load))
+            or (isinstance(part, ir.Var) and part.name not in loops)
+        ]
+        if not loops or open_parts or len(parts) > MOST_SETTLED:
+            return value
+        return self.const(points.evaluate(value, {}))
 
     def load(self, tensor: str, indices: tuple[ir.Node, ...], type: ir.Type) -> ir.Node:
         """An entry of a tensor."""

@@ -234,8 +234,9 @@ def _let(node: syntax.Let, scope: Scope) -> Scope:
 
 def _score(value: syntax.Expression, scope: Scope) -> ir.Node | None:
     other = scope.names.get("s")
-    if other is not None:
-        labels = [Label(other.span, "defined here")] if other.span else []
+    is_segment = scope.plan is not None and "s" in scope.plan.segment_names()
+    if other is not None or is_segment:
+        labels = [Label(other.span, "defined here")] if other and other.span else []
         text = "inside `score`, `s` is the logit, so nothing else may be called `s`"
         scope.error("reserved-name", text, value, labels=labels, hint="rename the other `s`")
         return None

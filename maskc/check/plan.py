@@ -49,6 +49,10 @@ class Plan:
         parts = (*self.query, *self.key)
         return tuple(dict.fromkeys(name for part in parts for name, _ in part.axes))
 
+    def coordinate_names(self) -> tuple[str, ...]:
+        """The axes, and of a packed space the item, which has no length."""
+        return (*self.axis_names(), *(("item",) if self.packed else ()))
+
     def segment_names(self) -> tuple[str, ...]:
         """Every named segment of either side, each once, in order."""
         parts = (*self.query, *self.key)

@@ -203,21 +203,15 @@ def _extent(place: syntax.Expression, scope: Scope, lower: Lower) -> ir.Node:
 
 
 def _is_fresh(name: str, scope: Scope) -> bool:
-    prelude = scope.file.prelude.names if scope.file.prelude else {}
-    return not (
-        name in RESERVED
-        or name in scope.names
-        or name in scope.file.names
-        or name in prelude
-        or name in scope.later
-    )
+    taken = (RESERVED, scope.names, scope.file.names, scope.later)
+    return not any(name in names for names in taken)
 
 
 def _check_segment(segment: syntax.Segment, taken: dict[str, syntax.Node], scope: Scope) -> None:
     name = segment.name
     if name is None:
         return
-    if name in RESERVED or name in ("item", "query", "key", "s"):
+    if name in RESERVED or name in ("item", "query", "key"):
         scope.error("reserved-name", f"`{name}` cannot name a segment", segment)
     if name in taken or name in scope.names:
         earlier = scope.names.get(name)

@@ -39,6 +39,7 @@ LINE = [
     "pattern p = count(i in 0..5 : (q + i) % 3 == k % 3) == 2",
     "pattern p = any(i in 0..3 : all(j in 0..i : k != q - j))",
     "pattern p = any(i in {1, 1, 4} : q - k == i)",
+    "const n = count(i in 0..5 : any(j in 0..i : j == 2))\npattern p = k < n",
     "pattern p = count(i in 3..0 : true) == 0 & all(i in 2..2 : false)",
     "pattern p = min(q, k, 3) == max(q - 2, k - 2, 1) | sign(q - k) == -1",
     "pattern p = cdiv(q, 3) == cdiv(k, 3) & clamp(q, 2, 5) >= clamp(k, 5, 2)",
@@ -197,6 +198,11 @@ SEGMENTS = [
      "!(q in image & k in image) | q.image.x == k.x", {}),
     ("text(2) ++ image: grid(y = 2, x = 3) ++ extra(1)",
      "match q in extra { true => k in extra, false => k in text & k.text == 1 }", {}),
+    ("text(2) ++ image: grid(y = 2, x = 3) ++ extra(1)",
+     "match q in text { true => k == q.text, false => !(q in image) | q.y == k - 3 }", {}),
+    ("text(2) ++ image: grid(y = 2, x = 3) ++ extra(1)",
+     "(q in image) == true & (k in image) != false & q.x < k.x", {}),
+    ("prefix(window) ++ s(3)", "if q in prefix then k in prefix else q.s >= k - 6", {"window": 6}),
     ("text ++ image: grid(y = 2, x = 3) ++ extra(1)",
      "q in image & (if k in image then q.y == k.y else if k in text then k.text == q.x"
      " else k.extra == 0)", {"text": 2}),
@@ -261,6 +267,8 @@ def test_a_packed_position_reads_its_item():
         [place(q)[1] + place(k)[1] == shapes[items[k]][0] for k in range(6)] for q in range(6)
     ]
     assert pattern.space.query is not None and pattern.space.query.packed
+    of_item = mask_of(body("space packed grid(y, x)", "mask same(item)"), 6, tensors=tables)
+    assert of_item.tolist() == [[items[q] == items[k] for k in range(6)] for q in range(6)]
 
 
 def test_an_extent_may_derive_from_what_stands_before_it():

@@ -40,6 +40,25 @@ def test_what_stands_twice_is_checked_twice(text, id, place):
     assert sorted(spans(text)) == [(id, place), ("unknown-name", "w")]
 
 
+NOT_THERE = [
+    "match q in a { false => q.a >= k, true => causal }",
+    "(q in a) == false & q.a >= k",
+    "(q in a) != true & q.a >= k",
+]
+
+
+@pytest.mark.parametrize("mask", NOT_THERE)
+def test_a_guard_that_says_the_opposite_guards_nothing(mask):
+    text = f"pattern p {{\n space a(3) ++ b(6)\n mask {mask}\n}}"
+    assert spans(text) == [("unguarded-coordinate", "q.a")]
+
+
+def test_the_name_of_the_logit_is_no_segment_where_there_is_a_score():
+    text = "pattern p {{\n space s(3) ++ t(6)\n {}\n mask q in s\n}}"
+    assert spans(text.format("score 2.0 * s")) == [("reserved-name", "2.0 * s")]
+    assert spans(text.format("sink_count 1")) == []
+
+
 def test_the_smallest_integer_stands_for_itself():
     (pattern,) = checked("pattern p = k in {-9223372036854775808, 1}")
     assert pattern == checked("pattern p = k in {-9223372036854775807 - 1, 1}")[0]
