@@ -16,7 +16,8 @@ Keep = Callable[["Call"], np.ndarray]
 class Call:
     """One call of a pattern, and its positions as arrays that broadcast to [batch, heads, q, k].
 
-    `grid` holds the extents of the space's axes by name, `inputs` arrays by name.
+    `grid` holds the extents of the space's axes by name, `items` those of each item of a packed
+    grid, `inputs` arrays by name.
     """
 
     n: int
@@ -27,6 +28,7 @@ class Call:
     layer: int | None = None
     n_layers: int | None = None
     grid: dict[str, int] = field(default_factory=dict)
+    items: tuple[tuple[int, ...], ...] = ()
     segments: dict[str, int] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, np.ndarray] = field(default_factory=dict)
@@ -62,7 +64,7 @@ class Call:
         optional = {
             **{"n_k": None if self.n_q is None and not self.cross else self.n},
             **{"kv_heads": self.kv_heads, "layer": self.layer, "n_layers": self.n_layers},
-            **{"grid": self.grid or None, "segments": self.segments or None},
+            **{"grid": self.grid or self.items or None, "segments": self.segments or None},
         }
         return given | {name: value for name, value in optional.items() if value is not None}
 

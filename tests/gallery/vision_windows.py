@@ -246,3 +246,54 @@ def dito(call: Call) -> np.ndarray:
     size, (height, width) = given["size"], call.grid.values()
     passes = [rolled(height, width, (size, size), (s, s)) for s in (0, size // 2)]
     return np.stack([passes[int(entry)] for entry in call["rolled"]])[:, None]
+
+
+@defines(
+    "vision/craft.attn",
+    on_grid(y=8, x=12)(heads=4, layer=0, params={"short": 2, "long": 4}),
+    on_grid(y=8, x=12)(heads=3, layer=1, params={"short": 2, "long": 4}),
+    on_grid(y=7, x=9)(heads=2, layer=3, params={"short": 3, "long": 5}),
+)
+def craft(call: Call) -> np.ndarray:
+    height, width = call.grid.values()
+    wide = (call["short"], call["long"])
+    planes = []
+    for head in range(call.heads):
+        window = wide if head < call.heads // 2 else wide[::-1]
+        shift = (window[0] // 2, window[1] // 2) if call.layer % 2 else (0, 0)
+        planes.append(rolled(height, width, window, shift))
+    return np.stack(planes)
+
+
+@defines(
+    "vision/hidiffusion.attn",
+    on_grid(y=8, x=12)(),
+    on_grid(y=8, x=12)(params={"down": 3, "right": 2}),
+    on_grid(y=6, x=10)(params={"down": 1, "right": 0}),
+    on_grid(y=7, x=5)(params={"down": 2, "right": 1}),
+)
+def hidiffusion(call: Call) -> np.ndarray:
+    height, width = call.grid.values()
+    shift = (call.params.get("down", 0), call.params.get("right", 0))
+    return rolled(height, width, (ceil(height / 2), ceil(width / 2)), shift)
+
+
+@defines(
+    "vision/textmonkey.attn",
+    Call(96, grid={"crop_y": 2, "crop_x": 3}, params={"crop": 4, "size": 3, "shift": 1}),
+    Call(200, grid={"crop_y": 4, "crop_x": 2}, params={"crop": 5, "size": 4, "shift": 2}),
+    Call(50, grid={"crop_y": 1, "crop_x": 2}, params={"crop": 5}),
+)
+def textmonkey(call: Call) -> np.ndarray:
+    """Crops are put into their picture, whose windows are Swin's, and taken out again."""
+    down, right = call.grid.values()
+    crop = call["crop"]
+    picture = np.zeros((down * crop, right * crop), int)
+    for i in range(down * right):
+        top, left = i // right * crop, i % right * crop
+        tokens = np.arange(i * crop * crop, (i + 1) * crop * crop)
+        picture[top : top + crop, left : left + crop] = tokens.reshape(crop, crop)
+    size, shift = call.params.get("size", 12), call.params.get("shift", 6)
+    keep = np.zeros((call.n, call.n), bool)
+    keep[between(picture, picture)] = swin_windows(*picture.shape, size, shift)
+    return keep
