@@ -29,6 +29,13 @@ WIDTH = 100
 SHORT = 72
 """Characters of a literal that stays on one line."""
 
+DEFAULTS = {
+    **dict.fromkeys(("terms", "params", "inputs", "slices", "cuts", "periods"), "()"),
+    **dict.fromkeys(("uses_layer", "uses_n_layers"), "False"),
+    **{"align": '"end"', "split": '"both"'},
+}
+"""Fields of a Spec that need no saying where they have these values."""
+
 FIRST = "triton_import"
 """The runtime file that kernels need; the others stand behind the spec part."""
 
@@ -45,31 +52,33 @@ class Origin:
 def generate(patterns: Sequence[ir.Pattern], origin: Origin) -> str:
     """The text of the module: same patterns and origin, same bytes.
 
-    It holds what the spec says first (one function for each reading, the kernels), then the
-    runtime that every module shares, then one public object for each pattern.
+    It holds what the spec says first (one function for each reading), then the kernels, then what
+    these reach of the runtime, then one public object for each pattern.
     """
-    pieces = paste.runtime()
-    clashing = splice.shared_names() & {name for piece in pieces for name in piece.names}
-    assert not clashing, f"runtime names clash with the kernels' own: {sorted(clashing)}"
-    twice = [name for piece in pieces for name in piece.names & splice.shared_names()]
-    assert not twice, f"kernels and runtime share one module, so these names clash: {sorted(twice)}"
+    names = [pattern.name for pattern in patterns]
     written = [_Written(pattern) for pattern in patterns]
-    parts = [
-        _header(patterns, origin),
-        paste.merged_imports(pieces),
-        *(piece.body for piece in pieces if piece.stem == FIRST),
-        f"__all__ = {_listed(pattern.name for pattern in patterns)}",
-        *(part for each in written for part in each.functions()),
-        _title("Parts of kernels that all patterns share"),
-        splice.shared(),
-    ]
-    for piece in pieces:
-        if piece.stem != FIRST:
-            parts += [_title(piece.title), piece.body]
-    parts.append(_title("Public objects"))
+    own = [part for each in written for part in each.functions()]
+    own += [part for each in written for part in each.spliced()]
     objects = {each.pattern.name: each.public() for each in written}
-    parts.append(f"PATTERNS = {_dict(objects)}")
-    parts.append(_exports([pattern.name for pattern in patterns], pieces))
+    public = [f"PATTERNS = {_dict(objects)}", _exports(names)]
+    reached = paste.reached("\n".join([*own, *public]))
+    rooms = {room.stem: room for room in paste.rooms(reached)}
+    parts = [
+        "\n\n".join(
+            [
+                _header(patterns, origin),
+                paste.import_lines(reached),
+                rooms.pop(FIRST).body,
+                f"__all__ = {_listed(names)}",
+            ]
+        ),
+        *own,
+        _title("What kernels call"),
+        splice.shared(reached),
+        *(part for room in rooms.values() for part in (_title(room.title), room.body)),
+        _title("Public objects"),
+        *public,
+    ]
     return "\n\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
@@ -110,7 +119,7 @@ class _Written:
             self.cuts = cut_functions(pattern, cuts(pattern.mask, ranges_of(pattern.params)))
 
     def functions(self) -> Iterator[str]:
-        """The functions and kernels of the pattern, under a title."""
+        """The functions of the pattern, under a title."""
         yield _title(f"Pattern {self.pattern.name}")
         for function in self.spec_functions:
             yield function.text
@@ -124,6 +133,10 @@ class _Written:
             yield function.text
         if self.sinks is not None:
             yield self.sinks.text
+
+    def spliced(self) -> Iterator[str]:
+        """The kernels of the pattern and what gives them their arguments, under a title."""
+        yield _title(f"Kernels of {self.pattern.name}")
         yield self.arguments.text
         yield from self.kernels
 
@@ -142,7 +155,7 @@ class _Written:
                 for name in ("keep", "bounds", "outline", "span", "score", "score_slope")
                 if name in names
             },
-            **self._score_and_sinks(),
+            **self._parts(),
             "terms": _tuple(f"{pattern.name}_{name}" for name in terms),
             "params": _tuple(map(self._param, pattern.params)),
             "inputs": _tuple(map(self._input, pattern.inputs)),
@@ -153,7 +166,7 @@ class _Written:
             "uses_n_layers": repr(self._reads("n_layers")),
             "mask_inputs": _tuple(map(_quoted, found.tensors)),
             "split": _quoted(found.split),
-            **({"cuts": _tuple(function.name for function in self.cuts)} if self.cuts else {}),
+            "cuts": _tuple(function.name for function in self.cuts),
             **({"uniform": self.uniform.name} if self.uniform else {}),
             "periods": _tuple(function.name for function in self.periods),
             "kernels": _dict(
@@ -164,7 +177,8 @@ class _Written:
                 }
             ),
         }
-        return _bracketed("Attention(", [_call("Spec", fields)], ")")
+        said = {name: text for name, text in fields.items() if DEFAULTS.get(name) != text}
+        return _bracketed("Attention(", [_call("Spec", said)], ")")
 
     def _reads(self, name: str) -> bool:
         pattern = self.pattern
@@ -174,30 +188,43 @@ class _Written:
             return True
         return ir.Var(name) in set(ir.postorder(*(root for root in roots if root is not None)))
 
-    def _score_and_sinks(self) -> dict[str, str]:
-        """The fields for the float inputs that the score reads, and for sinks, where there are."""
+    def _parts(self) -> dict[str, str]:
+        """The fields for the score's float inputs, range tables and sinks, where there are."""
         pattern, fields = self.pattern, {}
         nodes = ir.postorder(pattern.score) if pattern.score is not None else ()
         read = {node.tensor for node in nodes if isinstance(node, ir.Load)}
         floats = [x.name for x in pattern.inputs if x.type is ir.FLOAT and x.name in read]
         if floats:
             fields["score_inputs"] = _tuple(map(_quoted, floats))
+        if "tables." in "".join(function.text for function in self.spec_functions):
+            fields["tables"] = "Tables"
+        sinks = {}
         if pattern.sink_logit is not None:
-            fields["sink_logit"] = _quoted(pattern.sink_logit)
+            (declared,) = (given for given in pattern.inputs if given.name == pattern.sink_logit)
+            sinks["logit"] = _quoted(declared.name)
+            sinks["axes"] = _tuple(_quoted(str(axis)) for axis in declared.axes)
         if self.sinks is not None:
-            fields["sink_count"] = self.sinks.name
+            sinks["count"] = self.sinks.name
+        if sinks:
+            fields["sinks"] = _call("RowSinks", sinks)
         return fields
 
     def _space(self) -> dict[str, str]:
-        """The fields for the sides of the space: one of a single sequence, none of a line."""
+        """The field for the space, none of a plain line."""
         space = self.pattern.space
         sides = {"key": space.key}
         if space.align == "cross":
-            sides = {"query": space.query, **sides}
-        return {name: self._side(side) for name, side in sides.items() if side is not None}
+            sides["query"] = space.query
+        given = {name: side for name, side in sides.items() if side is not None}
+        if not given:
+            return {}
+        if any(side.packed for side in given.values()):
+            ((_, axes),) = given["key"].segments
+            return {"space": _call("PackedGrid", {"axes": _tuple(map(self._extent, axes))})}
+        return {"space": _call("Segments", {k: self._side(side) for k, side in given.items()})}
 
     def _side(self, side: ir.Side) -> str:
-        segments = _tuple(
+        return _tuple(
             _call(
                 "Segment",
                 {
@@ -208,7 +235,6 @@ class _Written:
             )
             for name, extents in side.segments
         )
-        return _call("Side", {"segments": segments, **({"packed": "True"} if side.packed else {})})
 
     def _extent(self, extent: ir.Extent) -> str:
         value, size = extent.value, _size_of(extent.value)
@@ -317,12 +343,11 @@ def _string(text: str) -> str:
     """A string literal, over several lines where it is long."""
     if len(text) <= SHORT - 10:
         return _quoted(text)
-    width = SHORT + 8
-    pieces = [
-        line[i : i + width]
-        for line in text.splitlines(keepends=True)
-        for i in range(0, len(line), width)
-    ]
+    wrapper = textwrap.TextWrapper(
+        width=SHORT + 8, drop_whitespace=False, replace_whitespace=False, expand_tabs=False
+    )
+    pieces = [piece for line in text.splitlines(keepends=True) for piece in wrapper.wrap(line)]
+    assert "".join(pieces) == text, "wrapping loses nothing"
     return "(\n" + "".join(f"    {_quoted(piece)}\n" for piece in pieces) + ")"
 
 
@@ -340,6 +365,9 @@ def _header(patterns: Sequence[ir.Pattern], origin: Origin) -> str:
     lines += [
         f"Spec sha256 {digest}. Edit the spec, not this file; to write it again:",
         f"    maskc compile {name}",
+        "",
+        "What the spec says comes first, then its kernels, what they need of the runtime, and the",
+        "public objects. All that is imported is torch, triton and the standard library.",
     ]
     return f'"""{_escaped(lines)}\n"""\n\nfrom __future__ import annotations'
 
@@ -353,11 +381,9 @@ def _title(text: str) -> str:
     return f"# --- {text} ".ljust(WIDTH - 2, "-").rstrip()
 
 
-def _exports(names: Sequence[str], pieces: Sequence[paste.Pasted]) -> str:
+def _exports(names: Sequence[str]) -> str:
     """Statements that give the module its public names, also those that it uses itself."""
-    imported = (line.split()[-1] for piece in pieces for line in piece.imports)
-    own = {*dir(builtins), *imported, "PATTERNS", "tl", "triton"}
-    own = own.union(splice.shared_names(), *(piece.names for piece in pieces))
+    own = paste.taken() | {*dir(builtins), "PATTERNS"}
     plain = [name for name in names if name not in own and not keyword.iskeyword(name)]
     lines = [f'{name} = PATTERNS["{name}"]' for name in plain]
     if len(plain) < len(names):

@@ -1,82 +1,173 @@
-"""Runtime files as they go into a generated module: bodies verbatim, imports gathered once."""
+"""What a generated module reaches of the runtime: definitions verbatim, imports gathered once.
+
+The runtime's top-level definitions and the functions that kernels share form one graph: a
+definition points at those it uses. A module holds what its own text reaches there, so a part that
+only some patterns want is named by their text (see `Spec`) and by nothing else.
+"""
 
 from __future__ import annotations
 
 import ast
-import re
+import symtable
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cache
-from graphlib import TopologicalSorter
 from pathlib import Path
+
+import networkx
+
+from maskc.codegen import splice
 
 RUNTIME = Path(__file__).with_name("runtime")
 
 PACKAGE = "maskc"
 
+LAST = "attention"
+"""The room of the public object, which uses all others but those that patterns name."""
+
 
 @dataclass(frozen=True, slots=True)
-class Pasted:
-    """A file's import lines, the names it defines at the top level, its text without imports."""
+class Definition:
+    """A top-level statement, its comments and docstring: its text, what it binds and reads."""
+
+    text: str
+    names: frozenset[str]
+    uses: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A file: its title, the rooms it imports from, its other imports by name, its definitions."""
 
     stem: str
     title: str
-    imports: tuple[str, ...]
-    names: frozenset[str]
-    body: str
+    rooms: tuple[str, ...]
+    imports: dict[str, str]
+    definitions: tuple[Definition, ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What the room defines."""
+        return frozenset().union(*(each.names for each in self.definitions))
+
+    @property
+    def body(self) -> str:
+        """Its definitions one after another, as far apart as they stand in the file."""
+        return "\n".join(each.text for each in self.definitions).strip("\n")
+
+
+def reached(text: str) -> frozenset[str]:
+    """The names of the runtime and of its imports that a module's own text uses, or they use."""
+    graph = _graph()
+    roots = frozenset(_globals(symtable.symtable(text, "module", "exec"))) & frozenset(graph)
+    return roots.union(*(networkx.descendants(graph, root) for root in roots))
+
+
+def taken() -> frozenset[str]:
+    """Every name that a module may hold beside its own."""
+    return frozenset(_graph())
+
+
+def rooms(names: frozenset[str]) -> tuple[Room, ...]:
+    """The rooms with the definitions of these names alone, each after those it imports from."""
+    chosen = (
+        replace(room, definitions=tuple(d for d in room.definitions if d.names & names))
+        for room in runtime()
+    )
+    return tuple(room for room in chosen if room.definitions)
 
 
 @cache
-def pasted(path: Path) -> Pasted:
-    """What of the file at `path` goes into a module.
+def runtime() -> tuple[Room, ...]:
+    """Every room of the runtime, each after those it imports from."""
+    files = {path.stem: room(path) for path in sorted(RUNTIME.glob("[!_]*.py"))}
+    imports = networkx.DiGraph({stem: each.rooms for stem, each in files.items()})
+    optional = sorted(files.keys() - networkx.descendants(imports, LAST))
+    order = networkx.DiGraph()
+    order.add_nodes_from(optional)
+    order.add_edges_from(imports.edges)
+    return tuple(files[stem] for stem in networkx.dfs_postorder_nodes(order))
 
-    Imports of this package and of `__future__` are left out: the module holds what they name. The
-    first line of the file's docstring becomes its title; the rest of the docstring stays a comment
-    of the compiler's own source.
+
+@cache
+def room(path: Path) -> Room:
+    """What the file at `path` holds.
+
+    Imports of `__future__` are left out; how the docstring begins becomes the title.
     """
     source = path.read_text(encoding="utf-8")
     tree = ast.parse(source)
     lines = source.splitlines()
-    dropped: set[int] = set()
-    imports: list[str] = []
-    names: set[str] = set()
-    for position, statement in enumerate(tree.body):
-        is_docstring = position == 0 and ast.get_docstring(tree) is not None
-        is_import = isinstance(statement, (ast.Import, ast.ImportFrom))
-        if is_docstring or is_import:
-            dropped.update(range(statement.lineno - 1, statement.end_lineno or statement.lineno))
-        if is_import:
-            imports.extend(_import_lines(statement))
-        names.update(_bound(statement))
-    body = "\n".join(line for i, line in enumerate(lines) if i not in dropped)
-    title = (ast.get_docstring(tree) or path.stem).splitlines()[0].rstrip(".")
-    return Pasted(path.stem, title, tuple(imports), frozenset(names), body.strip("\n"))
+    title = (ast.get_docstring(tree) or path.stem).splitlines()[0].partition(":")[0].rstrip(".")
+    found = Room(path.stem, title, (), {}, ())
+    spans: list[tuple[int, int]] = []
+    others: dict[str, None] = {}
+    end = 0
+    for statement in tree.body:
+        start, end = end, statement.end_lineno or statement.lineno
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            module = getattr(statement, "module", None) or ""
+            if module.startswith(f"{PACKAGE}."):
+                others[module.rpartition(".")[2]] = None
+            elif module != "__future__":
+                found.imports.update(_import_lines(statement))
+        elif not isinstance(statement, ast.Expr):
+            spans.append((start, end))
+        elif spans:
+            spans[-1] = (spans[-1][0], end)
+    definitions = tuple(_definition("\n".join(lines[a:b])) for a, b in spans)
+    return replace(found, rooms=tuple(others), definitions=definitions)
 
 
-@cache
-def runtime() -> tuple[Pasted, ...]:
-    """Every runtime file, each after those it imports from."""
-    needs = {
-        path.stem: set(re.findall(r"^from maskc\.codegen\.runtime\.(\w+)", path.read_text(), re.M))
-        for path in sorted(RUNTIME.glob("*.py"))
-        if path.stem != "__init__"
-    }
-    pieces = tuple(
-        pasted(RUNTIME / f"{name}.py") for name in TopologicalSorter(needs).static_order()
-    )
-    twice = [name for name, n in Counter(n for p in pieces for n in p.names).items() if n > 1]
-    assert not twice, f"runtime files share one module, so these names clash: {sorted(twice)}"
-    return pieces
-
-
-def merged_imports(pieces: Iterable[Pasted]) -> str:
-    """The import lines of all pieces, once each: standard library first, then torch and triton."""
-    lines = {line for piece in pieces for line in piece.imports}
-    third_party = {line for line in lines if line.split()[1].split(".")[0] in ("torch", "triton")}
+def import_lines(names: frozenset[str]) -> str:
+    """The imports of these names: the standard library first, then torch."""
+    lines = {line for name, line in _imports().items() if name in names}
+    third_party = {line for line in lines if line.split()[1].split(".")[0] == "torch"}
     return "\n\n".join(
         "\n".join(_ordered(group)) for group in (lines - third_party, third_party) if group
     )
+
+
+@cache
+def _imports() -> dict[str, str]:
+    """What the runtime imports from elsewhere: each name and a line that imports it."""
+    return {name: line for room in runtime() for name, line in room.imports.items()}
+
+
+@cache
+def _graph() -> networkx.DiGraph:
+    """What a module may use, each name with an edge to those that it uses itself."""
+    shared = tuple(room(splice.TEMPLATES / f"{file}.py") for file in splice.SHARED)
+    everything = [each for room in (*shared, *runtime()) for each in room.definitions]
+    taken = Counter(name for each in everything for name in each.names)
+    taken.update(list(_imports()))
+    twice = sorted(name for name, count in taken.items() if count > 1)
+    assert not twice, f"kernels and runtime share one module, so these names clash: {twice}"
+    graph = networkx.DiGraph()
+    graph.add_nodes_from(taken)
+    for each in everything:
+        used = [(name, other) for name in each.names for other in each.uses & taken.keys()]
+        graph.add_edges_from(used)
+    return graph
+
+
+def _definition(text: str) -> Definition:
+    table = symtable.symtable(text, "runtime", "exec")
+    names = frozenset(
+        symbol.get_name()
+        for symbol in table.get_symbols()
+        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+    )
+    return Definition(text, names, frozenset(_globals(table)) - names)
+
+
+def _globals(table: symtable.SymbolTable) -> Iterator[str]:
+    for symbol in table.get_symbols():
+        if symbol.is_global() or (table.get_type() == "module" and symbol.is_referenced()):
+            yield symbol.get_name()
+    for inner in table.get_children():
+        yield from _globals(inner)
 
 
 def _ordered(lines: set[str]) -> list[str]:
@@ -91,25 +182,10 @@ def _ordered(lines: set[str]) -> list[str]:
     ]
 
 
-def _import_lines(statement: ast.Import | ast.ImportFrom) -> list[str]:
-    def aliased(alias: ast.alias) -> str:
-        return f"{alias.name} as {alias.asname}" if alias.asname else alias.name
-
-    if isinstance(statement, ast.Import):
-        return [f"import {aliased(alias)}" for alias in statement.names]
-    module = statement.module or ""
-    if statement.level or module == "__future__" or module.split(".")[0] == PACKAGE:
-        return []
-    return [f"from {module} import {aliased(alias)}" for alias in statement.names]
-
-
-def _bound(statement: ast.stmt) -> set[str]:
-    match statement:
-        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-            return {name}
-        case ast.Assign(targets=targets):
-            return {target.id for target in targets if isinstance(target, ast.Name)}
-        case ast.AnnAssign(target=ast.Name(id=name)):
-            return {name}
-        case _:
-            return set()
+def _import_lines(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    """Each bound name and a line that imports it alone."""
+    before = f"from {statement.module} " if isinstance(statement, ast.ImportFrom) else ""
+    for alias in statement.names:
+        renamed = f" as {alias.asname}" if alias.asname else ""
+        name = alias.asname or alias.name.split(".")[0]
+        yield name, f"{before}import {alias.name}{renamed}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -62,25 +62,15 @@ def kernel(name: str, pattern: str, filling: Filling) -> str:
     return re.sub(rf"^def {name}\(", f"def {pattern}_{name}(", text, count=1, flags=re.M)
 
 
-def shared() -> str:
-    """The text of the functions that kernels call, without imports, once for a module."""
+def shared(names: Collection[str] | None = None) -> str:
+    """The text of the functions of these names that kernels call, or of all; without imports."""
     bodies = [
         "\n".join(_definition(file, node.name))
         for file in SHARED
         for node in _parsed(file).body
-        if isinstance(node, ast.FunctionDef)
+        if isinstance(node, ast.FunctionDef) and (names is None or node.name in names)
     ]
     return "\n\n\n".join(bodies)
-
-
-def shared_names() -> frozenset[str]:
-    """The names of the functions that `shared` defines."""
-    return frozenset(
-        node.name
-        for file in SHARED
-        for node in _parsed(file).body
-        if isinstance(node, ast.FunctionDef)
-    )
 
 
 def _filled(line: str, filling: Filling) -> Iterator[str]:

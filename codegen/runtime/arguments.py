@@ -35,10 +35,7 @@ def check_qkv(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
 
     """
     for name, x in (("q", q), ("k", k), ("v", v)):
-        if not isinstance(x, torch.Tensor):
-            raise TypeError(f"{name} is a {type(x).__name__}; wanted a tensor")
-        if x.is_nested or x.layout != torch.strided:
-            raise TypeError(f"{name} is a nested or sparse tensor; wanted a strided one")
+        checked_tensor(name, x)
         if x.ndim != 4:
             raise ValueError(
                 f"{name} has {x.ndim} axes {list(x.shape)}; wanted 4: [batch, heads, tokens, dim]"
@@ -95,7 +92,7 @@ def checked_count(name: str, value: Any, least: int = 0, most: int = MOST_TOKENS
 
 def checked_block(block: Any) -> tuple[int, int]:
     """A tile size (BQ, BK) from a pair or from one int for both sides."""
-    if isinstance(block, Sequence) and not isinstance(block, str):
+    if is_sequence(block):
         if len(block) != 2:
             raise ValueError(f"block has {len(block)} entries; wanted 2: (queries, keys)")
         sides = tuple(block)
@@ -103,6 +100,26 @@ def checked_block(block: Any) -> tuple[int, int]:
         sides = (block, block)
     q, k = (checked_count("block", side, 1, 2**20) for side in sides)
     return q, k
+
+
+def checked_tensor(name: str, value: Any) -> torch.Tensor:
+    """`value`, checked to be a tensor of plain memory."""
+    if not isinstance(value, torch.Tensor):
+        raise TypeError(f"{name} is a {type(value).__name__}; wanted a tensor")
+    if value.is_nested or value.layout != torch.strided:
+        raise TypeError(f"{name} is a nested or sparse tensor; wanted a strided one")
+    if value.is_quantized:
+        raise TypeError(f"{name} is a quantized tensor; wanted its dequantize()")
+    return value
+
+
+def checked_bool(name: str, value: Any) -> bool:
+    """`value` as a bool: Python's own, or a single one of torch or numpy."""
+    if getattr(value, "dtype", None) in (torch.bool, "bool") and getattr(value, "ndim", 1) == 0:
+        value = value.item()
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is {shown(value)}; wanted True or False")
+    return value
 
 
 def checked_float(name: str, value: Any) -> float:
@@ -129,6 +146,18 @@ def checked_int(name: str, value: Any) -> int:
     if not -MOST_INT - 1 <= number <= MOST_INT:
         raise ValueError(f"{name} is {number}; wanted at most 64 bits")
     return number
+
+
+def is_sequence(value: Any) -> bool:
+    """Whether this is a list or the like, and no text."""
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def as_lists(name: str, value: Any) -> Any:
+    """Tensors and arrays as lists."""
+    if isinstance(value, torch.Tensor) and value.is_meta:
+        raise ValueError(f"{name} is on meta; wanted a tensor with values")
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def shown(value: Any) -> str:

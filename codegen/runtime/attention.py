@@ -12,6 +12,7 @@ import torch
 from maskc.codegen.runtime.arguments import (
     check_qkv,
     checked_block,
+    checked_bool,
     checked_count,
     checked_scale,
 )
@@ -20,7 +21,6 @@ from maskc.codegen.runtime.call import Call, Spec
 from maskc.codegen.runtime.dense import attend_dense, dense_mask_of
 from maskc.codegen.runtime.layout import Layout
 from maskc.codegen.runtime.layout_cache import LayoutCache
-from maskc.codegen.runtime.sinks import has_sinks, join_sinks
 from maskc.codegen.runtime.torch_backend import attend_torch, trained_inputs
 from maskc.codegen.runtime.torch_plan import TORCH_BLOCK
 from maskc.codegen.runtime.triton_backend import attend_triton
@@ -33,6 +33,14 @@ class Attention:
 
     Call it as a function of q, k and v; ask it for `dense_mask`, `layout`, `block_mask` or
     `explain`. `spec` holds the pattern's declarations, `layouts` the layouts last built.
+
+    All of these take as keywords the pattern's parameters and inputs by name, and what else the
+    mask depends on:
+        layer: index of the layer; n_layers: their number.
+        grid: free extents of a grid, where the pattern has one.
+        segments: free lengths of segments, by name.
+        routes: tables of an earlier call, where the pattern has routes.
+        inputs: the pattern's inputs in one dict by name.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -52,13 +60,7 @@ class Attention:
         return_lse: bool = False,
         backend: str = "auto",
         block: tuple[int, int] | int | None = None,
-        layer: int | None = None,
-        n_layers: int | None = None,
-        grid: Any = None,
-        segments: Any = None,
-        routes: Any = None,
-        inputs: dict[str, torch.Tensor] | None = None,
-        **given: Any,
+        **arguments: Any,
     ) -> Any:
         """Attention of q to the keys that the mask keeps.
 
@@ -66,7 +68,7 @@ class Attention:
 
         Args:
             q: [batch, heads, n_q, head_dim], bfloat16, float16, float32, or float64 (not in
-                Triton); any strides.
+                Triton); any strides. On "meta" only shapes are made.
             k: [batch, kv_heads, n_k, head_dim]; heads is a multiple of kv_heads.
             v: [batch, kv_heads, n_k, value_dim].
             scale: factor on q . k, None for 1 / sqrt(head_dim).
@@ -74,13 +76,7 @@ class Attention:
             backend: "auto" is "triton" on a GPU (but "torch" for float64) and "torch" elsewhere;
                 "dense" holds the whole matrix.
             block: tile of the layout, None for what suits the back end.
-            layer: index of the layer, where the mask depends on it.
-            n_layers: number of layers, where the mask depends on it.
-            grid: free extents of a grid, where the pattern has one.
-            segments: free lengths of segments, by name.
-            routes: tables of an earlier call, where the pattern has routes.
-            inputs: the pattern's inputs by name; they may also be keywords.
-            **given: parameters and inputs by name.
+            **arguments: as the class says.
 
         Returns:
             `out` [batch, heads, n_q, value_dim], 0 in rows without keys; with `return_lse` the
@@ -94,40 +90,21 @@ class Attention:
         """
         check_qkv(q, k, v)
         scale = checked_scale(scale, q.shape[-1])
+        return_lse = checked_bool("return_lse", return_lse)
         backend = self._backend(backend, q)
         own = TORCH_BLOCK if backend == "torch" else self.spec.block
         tile = own if block is None else checked_block(block)
         call = bind(
             self.spec,
+            arguments,
             n_q=q.shape[2],
             n_k=k.shape[2],
             batches=q.shape[0],
             heads=q.shape[1],
             kv_heads=k.shape[1],
             device=q.device,
-            layer=layer,
-            n_layers=n_layers,
-            grid=grid,
-            segments=segments,
-            routes=routes,
-            inputs=inputs,
-            given=given,
         )
-        dtype = q.dtype
-        if has_sinks(self.spec) and backend != "triton":
-            # Sinks scale the output: it is rounded once, after that.
-            q, k, v = (x.to(torch.promote_types(dtype, torch.float32)) for x in (q, k, v))
-        if not (call.batches and call.n_q and call.n_k):
-            out, lse = _attend_nothing(q, k, v)
-        elif backend == "dense":
-            out, lse = attend_dense(q, k, v, call, self.spec, scale)
-        else:
-            layout = self.layouts.layout(self.spec, call, tile)
-            attend = attend_triton if backend == "triton" else attend_torch
-            out, lse = attend(q, k, v, layout, call, self.spec, scale)
-        if has_sinks(self.spec):
-            out, lse = join_sinks(out, lse, call, self.spec)
-        out = out.to(dtype)
+        out, lse = self._attend(q, k, v, call, scale, backend, tile)
         return (out, lse) if return_lse else out
 
     def oracle(self, /, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **arguments: Any) -> Any:
@@ -154,14 +131,8 @@ class Attention:
         batch: int = 1,
         heads: int = 1,
         kv_heads: int | None = None,
-        layer: int | None = None,
-        n_layers: int | None = None,
-        grid: Any = None,
-        segments: Any = None,
-        inputs: dict[str, torch.Tensor] | None = None,
-        routes: Any = None,
         device: torch.device | str = "cpu",
-        **given: Any,
+        **arguments: Any,
     ) -> Call:
         """The checked arguments of one call, as the generated functions read them.
 
@@ -171,14 +142,8 @@ class Attention:
             batch: number of batches.
             heads: number of query heads.
             kv_heads: number of key heads, None for `heads`.
-            layer: as in a call; so are the keywords that follow.
-            n_layers: see layer.
-            grid: see layer.
-            segments: see layer.
-            inputs: see layer; they are brought to `device`.
-            routes: see layer.
-            device: where the result is made.
-            **given: parameters and inputs by name.
+            device: where the result is made; inputs are brought there.
+            **arguments: as the class says.
 
         """
         n_q = checked_count("n_q", n_q)
@@ -189,19 +154,13 @@ class Attention:
             raise ValueError(f"kv_heads is {kv_heads}; heads is {heads}: wanted a divisor of it")
         return bind(
             self.spec,
+            arguments,
             n_q=n_q,
             n_k=n_k,
             batches=checked_count("batch", batch),
             heads=heads,
             kv_heads=kv_heads,
             device=_device(device),
-            layer=layer,
-            n_layers=n_layers,
-            grid=grid,
-            segments=segments,
-            routes=routes,
-            inputs=inputs,
-            given=given,
             move=True,
         )
 
@@ -324,6 +283,35 @@ class Attention:
         """Pickled by the module that holds the pattern."""
         return find_attention, (self.spec.keep.__module__, self.spec.name)
 
+    def _attend(
+        self,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        call: Call,
+        scale: float,
+        backend: str,
+        tile: tuple[int, int],
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`out` in the dtype of q, and `lse`, of checked arguments."""
+        dtype, sinks = q.dtype, self.spec.sinks
+        if call.device.type == "meta":
+            return _attend_nothing(q, k, v)
+        if sinks is not None and backend != "triton":
+            # Sinks scale the output: it is rounded once, after that.
+            q, k, v = (x.to(torch.promote_types(dtype, torch.float32)) for x in (q, k, v))
+        if not (call.batches and call.n_q and call.n_k):
+            out, lse = _attend_nothing(q, k, v)
+        elif backend == "dense":
+            out, lse = attend_dense(q, k, v, call, self.spec, scale)
+        else:
+            layout = self.layouts.layout(self.spec, call, tile)
+            attend = attend_triton if backend == "triton" else attend_torch
+            out, lse = attend(q, k, v, layout, call, self.spec, scale)
+        if sinks is not None:
+            out, lse = sinks.join(out, lse, call)
+        return out.to(dtype), lse
+
     def _backend(self, backend: str, q: torch.Tensor) -> str:
         """The back end taken, or an error where it cannot run."""
         if backend not in BACKENDS:
@@ -356,7 +344,7 @@ def find_attention(module: str, name: str) -> Attention:
 def _attend_nothing(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Zeros and -inf, where there is no pair at all; gradients are zeros too."""
+    """Zeros and -inf, where there is no pair, or none with values; gradients are zeros too."""
     graph = sum(x[..., :0].sum() for x in (q, k, v))
     shape = (*q.shape[:3], v.shape[3])
     lse_dtype = torch.promote_types(q.dtype, torch.float32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,17 +13,24 @@ from maskc.codegen.runtime.arguments import (
     FLOAT_DTYPES,
     INT_DTYPES,
     MOST_INT,
+    as_lists,
+    checked_bool,
     checked_count,
     checked_float,
     checked_int,
+    checked_tensor,
+    is_sequence,
     shown,
 )
 from maskc.codegen.runtime.call import Call, Input, Param, Spec
-from maskc.codegen.runtime.spaces import bind_space
+
+SETTING = ("layer", "n_layers", "grid", "segments", "routes", "inputs")
+"""Keywords of a call that every pattern knows, beside its own parameters and inputs."""
 
 
 def bind(
     spec: Spec,
+    arguments: dict[str, Any],
     *,
     n_q: int,
     n_k: int,
@@ -32,40 +38,28 @@ def bind(
     heads: int,
     kv_heads: int,
     device: torch.device,
-    layer: Any = None,
-    n_layers: Any = None,
-    grid: Any = None,
-    segments: Any = None,
-    routes: Any = None,
-    inputs: Any = None,
-    given: dict[str, Any],
     move: bool = False,
 ) -> Call:
     """The Call of these lengths and arguments, all of them checked.
 
     Args:
         spec: what is called.
+        arguments: keywords as the caller gave them: those of SETTING, parameters and inputs.
         n_q: number of query rows; this and the next four are already checked.
         n_k: number of keys.
         batches: number of batches.
         heads: number of query heads.
         kv_heads: number of key heads.
         device: where positions and slice indices are made, and where inputs must be.
-        layer: as the caller gave it; so are the next five.
-        n_layers: see layer.
-        grid: see layer.
-        segments: see layer.
-        routes: see layer.
-        inputs: see layer.
-        given: the caller's other keywords: parameters and inputs by name.
         move: bring inputs to `device` instead of asking that they be there.
 
     Raises:
         TypeError, ValueError: naming the argument, its axis, what was wanted and what came.
 
     """
-    given = _merged(spec, inputs, given)
-    if routes is not None:
+    setting = {name: arguments.get(name) for name in SETTING}
+    given = _declared(spec, arguments, setting["inputs"])
+    if setting["routes"] is not None:
         raise ValueError(f"routes is given, but {spec.name} has no routes")
     zero = torch.zeros((), dtype=torch.int64, device=device)
     call = Call(
@@ -84,13 +78,13 @@ def bind(
     )
     for param in spec.params:
         if param.axes is None:
-            call.params[param.name] = _scalar(param, given, call.params)
-    call = _with_layer(spec, call, layer, n_layers, given)
-    bind_space(spec, grid, segments, call)
+            call.params[param.name] = _entry(param, "", _value(param, given), call.params)
+    call = _with_layer(spec, call, setting["layer"], setting["n_layers"], given)
+    _bind_space(spec, setting["grid"], setting["segments"], call)
     tables = []
     for param in spec.params:
         if param.axes is not None:
-            call.tensors[param.name], entries = _table(param, given, call)
+            call.tensors[param.name], entries = _table(param, _value(param, given), call)
             tables.append(entries)
     call = replace(call, tables=tuple(tables))
     for wanted in spec.inputs:
@@ -99,8 +93,10 @@ def bind(
     return call
 
 
-def _merged(spec: Spec, inputs: Any, given: dict[str, Any]) -> dict[str, Any]:
+def _declared(spec: Spec, arguments: dict[str, Any], inputs: Any) -> dict[str, Any]:
+    """The arguments that the spec declares, whichever way they were given."""
     known = [p.name for p in spec.params] + [i.name for i in spec.inputs]
+    given = {name: value for name, value in arguments.items() if name not in SETTING}
     if inputs is None:
         inputs = {}
     if not isinstance(inputs, dict):
@@ -113,6 +109,15 @@ def _merged(spec: Spec, inputs: Any, given: dict[str, Any]) -> dict[str, Any]:
         if name in inputs and name in given:
             raise TypeError(f"`{name}` is given twice: in inputs= and by keyword")
     return {**inputs, **given}
+
+
+def _bind_space(spec: Spec, grid: Any, segments: Any, call: Call) -> None:
+    if spec.space is not None:
+        spec.space.bind(spec.name, grid, segments, call)
+        return
+    for name, value in (("grid", grid), ("segments", segments)):
+        if value is not None:
+            raise ValueError(f"{name} is given, but {spec.name} has no {name}")
 
 
 def _with_layer(spec: Spec, call: Call, layer: Any, n_layers: Any, given: dict[str, Any]) -> Call:
@@ -140,51 +145,44 @@ def _layers_of(spec: Spec, given: dict[str, Any]) -> int | None:
         if "layer" not in axes:
             continue
         value = given.get(declared.name, getattr(declared, "default", None))
-        if isinstance(value, torch.Tensor):
-            if value.ndim == len(axes):
+        if hasattr(value, "shape"):
+            if len(value.shape) == len(axes):
                 return value.shape[axes.index("layer")]
             continue
         for _ in range(axes.index("layer")):
-            value = value[0] if isinstance(value, Sequence) and value else None
-        if isinstance(value, Sequence) and not isinstance(value, str):
+            value = value[0] if is_sequence(value) and value else None
+        if is_sequence(value):
             return len(value)
     return None
 
 
+def _value(param: Param, given: dict[str, Any]) -> Any:
+    """What the caller gave for a parameter, or its default."""
+    value = given.get(param.name, param.default)
+    if value is None and param.name in given:
+        hint = "" if param.default is None else f", or nothing for {param.default!r}"
+        raise TypeError(f"{param.name} is None; wanted {param.wanted}{hint}")
+    if value is None:
+        raise TypeError(f"parameter {param.name} is missing: the spec gives it no default")
+    return value
+
+
 def _entry(param: Param, place: str, value: Any, scalars: dict[str, Any]) -> Any:
     """One value of a parameter, of the right Python type and within its rules."""
+    check = {"int": checked_int, "float": checked_float, "bool": checked_bool}[param.type]
     name = param.name + place
-    if param.type == "int":
-        value = checked_int(name, value)
-    elif param.type == "float":
-        value = checked_float(name, value)
-    else:
-        if isinstance(value, torch.Tensor) and value.ndim == 0 and value.dtype is torch.bool:
-            value = value.item()
-        if not isinstance(value, bool):
-            raise TypeError(f"{name} is {shown(value)}; wanted True or False")
+    value = check(name, value)
     for rule, text in param.rules:
         if not rule(value, scalars):
             raise ValueError(f"{name} is {value}: the spec says {text}")
     return value
 
 
-def _scalar(param: Param, given: dict[str, Any], scalars: dict[str, Any]) -> Any:
-    value = given.get(param.name, param.default)
-    if value is None:
-        raise TypeError(f"parameter {param.name} is missing: the spec gives it no default")
-    return _entry(param, "", value, scalars)
-
-
-def _table(param: Param, given: dict[str, Any], call: Call) -> tuple[torch.Tensor, str]:
+def _table(param: Param, value: Any, call: Call) -> tuple[torch.Tensor, str]:
     """A list or table as a tensor and as text; one value stands for all entries of a table."""
-    value = given.get(param.name, param.default)
-    if value is None:
-        raise TypeError(f"parameter {param.name} is missing: the spec gives it no default")
-    if hasattr(value, "tolist"):
-        value = value.tolist()
+    value = as_lists(param.name, value)
     axes = param.axes or ("entry",)
-    nested = isinstance(value, Sequence) and not isinstance(value, str)
+    nested = is_sequence(value)
     if not param.axes and not nested:
         raise TypeError(f"parameter {param.name} is {shown(value)}; wanted a list")
     if not param.axes:
@@ -213,7 +211,7 @@ def _nested(
 ) -> Any:
     if not axes:
         return _entry(param, place, value, scalars)
-    if not isinstance(value, Sequence) or isinstance(value, str):
+    if not is_sequence(value):
         raise ValueError(
             f"table {param.name}{place} is {shown(value)}; "
             f"wanted {wanted[0]} entries, one for each {axes[0]}"
@@ -240,10 +238,7 @@ def _input(declared: Input, given: dict[str, Any], call: Call, move: bool) -> to
     value = given.get(name)
     if value is None:
         raise TypeError(f"input {name} is missing: the spec wants {name}: {_shape_of(declared)}")
-    if not isinstance(value, torch.Tensor):
-        raise TypeError(f"input {name} is a {type(value).__name__}; wanted a tensor")
-    if value.is_nested or value.layout != torch.strided:
-        raise TypeError(f"input {name} is a nested or sparse tensor; wanted a strided one")
+    value = checked_tensor(f"input {name}", value)
     allowed = {"int": INT_DTYPES, "bool": (torch.bool,), "float": FLOAT_DTYPES}[declared.type]
     if value.dtype not in allowed:
         raise TypeError(f"input {name} has dtype {value.dtype}; wanted {declared.type}")
@@ -281,7 +276,7 @@ def _shape_of(declared: Input) -> str:
 
 def _refuse_overflow(spec: Spec, call: Call) -> None:
     """Refuse a call whose integers may leave 64 bits."""
-    if spec.span is None or not (call.n_q and call.n_k):
+    if spec.span is None or not (call.n_q and call.n_k) or call.device.type == "meta":
         return
     span = spec.span(call.q_start, call.q_start + call.n_q - 1, 0, call.n_k - 1, call)
     if span > MOST_INT:

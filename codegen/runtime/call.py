@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -27,6 +27,14 @@ class Param:
     rules: tuple[tuple[Callable[[Any, dict[str, Any]], bool], str], ...] = ()
     doc: str = ""
 
+    @property
+    def wanted(self) -> str:
+        """What kind of value it takes, for a message."""
+        one = {"int": "an int", "float": "a number", "bool": "True or False"}[self.type]
+        if self.axes is None:
+            return one
+        return f"a list, each entry {one}" if not self.axes else f"{one} for each {self.axes[0]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -42,33 +50,20 @@ class Input:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """One axis of a grid, or the length of a segment.
+class Space(Protocol):
+    """Where the tokens of a call stand, where that is no plain line."""
 
-    `name`: what messages and `grid=` call it, such as "y", "image.y" or "query.y". `value`: the
-    name of the size that the call gives, an int, or a function of the Call so far.
-    """
-
-    name: str
-    value: str | int | Callable[[Call], int]
+    def bind(self, pattern: str, grid: Any, segments: Any, call: Call, /) -> None:
+        """Put what the caller gave into the call, checked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of a sequence: the axes of its grid, slowest first, or its one length."""
+class Sinks(Protocol):
+    """What joins the denominator of each row's softmax beside its keys."""
 
-    name: str | None
-    extents: tuple[Extent, ...]
-    is_grid: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side's sequence. `packed`: its one segment is many grids one after another."""
-
-    segments: tuple[Segment, ...]
-    packed: bool = False
+    def join(
+        self, out: torch.Tensor, lse: torch.Tensor, call: Call, /
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Attention (out, lse) with them, from attention without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +72,14 @@ class Spec:
 
     Functions (architecture.md, "The generated module"): `keep(q, k, call)`, `bounds(q0, q1, k0,
     k1, call, tables)`, `span(q0, q1, k0, k1, call)`, `terms[i](t, call)`, `score(s, q, k, call)`,
-    `score_slope(s, q, k, call)`, `sink_count(q, call)`: int, broadcasts to the rows q.
+    `score_slope(s, q, k, call)`.
 
-    `score_inputs`: the float inputs that the score reads, whose gradients are wanted. `sink_logit`:
-    the input whose exp joins the denominator of each row's softmax. `sink_count`: how many keys
-    with logit 0 and value 0 join it too. `query`, `key`: what the positions of a side are, None for
-    a plain line; a space of one sequence has only `key`. `align`: "end", "start" or "cross".
+    Parts of the runtime that only some patterns want stand here, so that a module holds those of
+    its own patterns alone: `tables` is the class of what `bounds` takes, `sinks` and `space` are
+    objects with the rest of the declarations.
+
+    `score_inputs`: the float inputs that the score reads, whose gradients are wanted.
+    `align`: "end", "start" or "cross".
     `slices`: which of `batch head kv_head` the mask depends on (table and input axes included).
     `mask_inputs`: the inputs the mask reads, None for all.
     `split`: the side of a rectangle that the layout splits first: "both", "q" or "k".
@@ -102,15 +99,14 @@ class Spec:
     bounds: Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]
     span: Callable[..., int] | None = None
     terms: tuple[Callable[..., torch.Tensor], ...] = ()
+    tables: Callable[[Spec, Call, Call], Any] | None = None
     score: Callable[..., torch.Tensor] | None = None
     score_slope: Callable[..., torch.Tensor] | None = None
     score_inputs: tuple[str, ...] = ()
-    sink_logit: str | None = None
-    sink_count: Callable[..., torch.Tensor] | None = None
+    sinks: Sinks | None = None
     params: tuple[Param, ...] = ()
     inputs: tuple[Input, ...] = ()
-    query: Side | None = None
-    key: Side | None = None
+    space: Space | None = None
     align: str = "end"
     slices: tuple[str, ...] = ()
     uses_layer: bool = False

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import torch
 
 from maskc.codegen.runtime.call import Call, Spec
-from maskc.codegen.runtime.tables import Tables
 
 MOST_AT_ONCE = 1 << 18
 """Rectangles, or points, that are read together; bounds the memory."""
@@ -43,7 +42,7 @@ class Reader:
         head = torch.arange(call.heads, device=call.device) // step
         self.slice_index = batch[:, None] * n_heads + head[None, :]
         slices = self.call.at(self.batch[:, None], self.head[:, None])
-        self.tables = Tables(spec, self.call, slices)
+        self.tables = None if spec.tables is None else spec.tables(spec, self.call, slices)
         period = math.lcm(*(abs(modulus(call)) or 1 for modulus in spec.periods))
         self.is_periodic = bool(spec.periods) and not (block[0] % period or block[1] % period)
 
@@ -93,7 +92,8 @@ class Reader:
             here = self.call
             if self.n_slices > 1:
                 here = here.at(self.batch[s[at]], self.head[s[at]])
-                self.tables.slice_of = s[at]
+                if self.tables is not None:
+                    self.tables.slice_of = s[at]
             found = function(*(x[at] for x in corners), here, self.tables)
             found = found if isinstance(found, tuple) else (found,)
             shape = s[at].shape

@@ -14,7 +14,6 @@ import torch
 
 from maskc.codegen.runtime.call import Call, Spec
 from maskc.codegen.runtime.layout import Layout, Runs
-from maskc.codegen.runtime.sinks import has_sinks
 from maskc.codegen.runtime.tiles import Tile, tiles
 from maskc.codegen.runtime.torch_backend import attend_torch, trained_inputs
 from maskc.codegen.runtime.triton_import import tl, triton
@@ -89,7 +88,7 @@ def attend_triton(
     if q.dtype == torch.bfloat16 and q.device.type == "cpu":
         # Triton's interpreter multiplies the bits of bfloat16 numbers as if they were ints.
         out, lse = _Attend.apply(q.float(), k.float(), v.float(), layout, call, spec, scale)
-        return out if has_sinks(spec) else out.to(q.dtype), lse
+        return out if spec.sinks is not None else out.to(q.dtype), lse
     return _Attend.apply(q, k, v, layout, call, spec, scale)
 
 
@@ -108,7 +107,7 @@ class _Attend(torch.autograd.Function):
         scale: float,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         launch = _Launch(q, k, v, layout, call, spec, scale)
-        out = _beside(q, (*q.shape[:3], v.shape[3]), torch.float32 if has_sinks(spec) else None)
+        out = _beside(q, (*q.shape[:3], v.shape[3]), torch.float32 if spec.sinks else None)
         lse = torch.empty(q.shape[:3], dtype=torch.float32, device=q.device)
         top = torch.empty_like(lse)
         total = torch.empty_like(lse) if q.dtype == torch.float32 else top

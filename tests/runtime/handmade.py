@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from maskc.codegen.runtime.call import Call, Input, Param, Spec
+from maskc.codegen.runtime.tables import Tables
 
 AT_LEAST_0 = (lambda value, _: value >= 0, "sinks >= 0")
 AT_LEAST_1 = (lambda value, _: value >= 1, "window >= 1")
@@ -171,10 +172,11 @@ DOCUMENTS = spec(
     "documents",
     document_keep,
     document_bounds,
+    tables=Tables,
     inputs=(Input("doc", "int", ("batch", "token")),),
     slices=("batch",),
 )
-POWERS = spec("powers", powers_keep, powers_bounds, terms=(powers_term,))
+POWERS = spec("powers", powers_keep, powers_bounds, terms=(powers_term,), tables=Tables)
 HEADS = spec(
     "heads",
     heads_keep,

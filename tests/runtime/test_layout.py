@@ -23,13 +23,13 @@ def call_of(spec, n_q, n_k, batches=1, heads=1, kv_heads=None, **given):
     """A Call on the CPU."""
     return bind(
         spec,
+        given,
         n_q=n_q,
         n_k=n_k,
         batches=batches,
         heads=heads,
         kv_heads=kv_heads or heads,
         device=CPU,
-        given=given,
     )
 
 
