@@ -30,6 +30,16 @@ def read(path: str | os.PathLike[str]) -> Source:
         MaskcError: where it is missing, no regular file, unreadable, too large, or binary.
 
     """
+    return source(read_bytes(path).decode("utf-8", "surrogateescape"), os.fspath(path))
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        MaskcError: where it is missing, no regular file, unreadable, or too large.
+
+    """
     name = os.fspath(path)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -45,7 +55,7 @@ def read(path: str | os.PathLike[str]) -> Source:
         raise _refused(id, f"cannot read `{name}`: {reason.lower()}", name) from None
     if len(data) > MOST_BYTES:
         raise _too_large(name)
-    return source(data.decode("utf-8", "surrogateescape"), name)
+    return data
 
 
 def source(text: str, name: str = "spec.attn") -> Source:

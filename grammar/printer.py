@@ -224,8 +224,9 @@ class Printer:
         return Piece(Group((left, SPACE, above, "in ", right)), COMPARE, is_open)
 
     def _range(self, node: s.Range) -> Piece:
-        low = self._text(node.low, SHIFT, False)
-        return Piece((low, "..", self._last(node.high, SHIFT, False)))
+        low, high = self._text(node.low, SHIFT, False), self._last(node.high, SHIFT, False)
+        long = isinstance(node.low, s.Chain) or isinstance(node.high, s.Chain)
+        return Piece((low, " .. " if long else "..", high))
 
     def _setof(self, node: s.SetOf) -> Piece:
         return Piece(self._list("{", node.elements, "}", True))
@@ -233,13 +234,10 @@ class Printer:
     def _if(self, node: s.If) -> Piece:
         parts: list[Document] = []
         for i, (condition, result) in enumerate(node.arms):
-            if i:
-                above, text = self._own_line(condition, ANY, False)
-                parts += [above, "else if ", text, SPACE]
-            else:
-                parts += ["if ", self._first(condition), SPACE]
+            over, test = self._own_line(condition, ANY, False)
             above, text = self._own_line(result, ANY, False)
-            parts += [above, "then ", text, SPACE]
+            clause = ("else if " if i else "if ", test, Indent((SPACE, above, "then ", text)))
+            parts += [over, Group(clause), SPACE]
         nested = isinstance(node.otherwise, s.If)
         above, text, beside, below = self._taken(node.otherwise, ANY, not nested)
         self.loose += below

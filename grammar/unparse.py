@@ -91,8 +91,10 @@ class _Unparser(Printer):
         if node.kind == "cross":
             return self._documented(node, "space cross")
         if node.kind == "two":
-            query = ("space query: ", self._text(node.query))
-            return self._documented(node, (query, ", ", "key: ", self._last(node.key)))
+            query = ("space query: ", self._first(node.query), ",")
+            above, key = self._operand(node.key, ANY, True)
+            text = Group((query, Indent((SPACE, above, "key: ", key))))
+            return self._documented(node, text)
         start = " align start" if node.align_start else ""
         sequence = (" ", self._last(node.query)) if node.query else ""
         return self._documented(node, (f"space{start}", sequence))

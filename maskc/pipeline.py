@@ -68,17 +68,37 @@ def check_text(text: str, name: str = "spec.attn") -> tuple[ir.Pattern, ...]:
     return _checked(_source(text, name))
 
 
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file that may be a spec; raises MaskcError where it cannot be read."""
+    from maskc.grammar.parse import read_bytes as read
+
+    return read(path)
+
+
+def formatted(text: str, name: str = "spec.attn") -> tuple[str, str]:
+    """A spec as it is read (LF line ends, no byte order mark), and in the form of `maskc fmt`.
+
+    Raises:
+        MaskcError: with every syntax error of it.
+
+    """
+    from maskc.grammar.format import formatted as form
+
+    source = _source(text, name)
+    return source.text, form(source)
+
+
 def compile_text(text: str, name: str = "spec.attn") -> str:
     """The Python module of a spec given as text."""
     return _compiled(_source(text, name))
 
 
-def compile_file(path: Path, folder: Path) -> Path:
-    """Write the module of `path` into `folder` and return its path.
+def compile_file(path: Path, folder: Path, pattern: str | None = None) -> Path:
+    """Write the module of `path` into `folder` and return its path; None for all its patterns.
 
     The module is written beside its place and renamed, so an interrupted run leaves the old one.
     """
-    text = _compiled(_read(path))
+    text = _compiled(_read(path), pattern)
     folder.mkdir(parents=True, exist_ok=True)
     return _write(folder / f"{path.stem}.py", text)
 
@@ -90,16 +110,27 @@ def cached_module(path: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage that can be printed: its name, what it shows, and the text of it for a file."""
+    """One stage that can be printed.
+
+    `text` makes it from the source, the tokens of a layout, and the one pattern to show or None.
+    """
 
     name: str
     shows: str
-    text: Callable[[Source, int], str]
+    text: Callable[[Source, int, str | None], str]
 
 
-def emit(stage: str, path: Path, *, n: int = 4096) -> str:
-    """What the stage called `stage` leaves of a file, as text; layouts are for `n` tokens."""
-    return STAGES[stage].text(_read(path), n)
+def emit(stage: str, path: Path, *, n: int = 4096, pattern: str | None = None) -> str:
+    """What the stage called `stage` leaves of a file, as text.
+
+    Args:
+        stage: a name in STAGES.
+        path: the file.
+        n: tokens of a layout.
+        pattern: the only one to show, None for all; no choice for a stage in WHOLE.
+
+    """
+    return STAGES[stage].text(_read(path), n, pattern)
 
 
 def parse(source: Source) -> syntax.File:
@@ -127,7 +158,7 @@ def _source(text: str, name: str) -> Source:
     return source(text, name)
 
 
-def _checked(source: Source) -> tuple[ir.Pattern, ...]:
+def _checked(source: Source, only: str | None = None) -> tuple[ir.Pattern, ...]:
     from maskc.check import check as checked
     from maskc.passes import run
 
@@ -135,13 +166,13 @@ def _checked(source: Source) -> tuple[ir.Pattern, ...]:
     patterns = checked(
         parse(source), prelude=prelude(), read=lambda path: parse(_read(folder / path))
     )
-    return tuple(run(pattern) for pattern in patterns)
+    return tuple(run(pattern) for pattern in patterns if only in (None, pattern.name))
 
 
-def _compiled(source: Source) -> str:
+def _compiled(source: Source, only: str | None = None) -> str:
     from maskc.codegen.module import Origin, generate
 
-    patterns = _checked(source)
+    patterns = _checked(source, only)
     if not patterns:
         raise MaskcError(
             [
@@ -223,46 +254,49 @@ def _patterns_of(module: ModuleType) -> SimpleNamespace:
     return SimpleNamespace(**module.PATTERNS)
 
 
-def _tokens(source: Source, n: int) -> str:
+def _tokens(source: Source, n: int, only: str | None) -> str:
     from maskc.grammar.parse import tokens
 
     return "\n".join(str(token) for token in tokens(source))
 
 
-def _ast(source: Source, n: int) -> str:
+def _ast(source: Source, n: int, only: str | None) -> str:
     from maskc.grammar.dump import dump
 
     return dump(parse(source))
 
 
-def _ir(source: Source, n: int) -> str:
+def _ir(source: Source, n: int, only: str | None) -> str:
     from maskc.codegen.render_attn import ir_text
 
-    return "\n\n".join(ir_text(pattern) for pattern in _checked(source))
+    return "\n\n".join(ir_text(pattern) for pattern in _checked(source, only))
 
 
-def _layout(source: Source, n: int) -> str:
+def _layout(source: Source, n: int, only: str | None) -> str:
     from maskc.explain import call_arguments
     from maskc.setting import setting
 
-    attentions = vars(_patterns_of(_imported(_compiled(source))))
+    attentions = vars(_patterns_of(_imported(_compiled(source, only))))
     shown = []
-    for pattern in _checked(source):
+    for pattern in _checked(source, only):
         attention, call = attentions[pattern.name], setting(pattern, n)
         layout = attention.layout(call.n_q, call.n_k, **call_arguments(attention, call))
         shown.append("\n".join([repr(layout), *(f"  with {told}" for told in call.made_up)]))
     return "\n\n".join(shown)
 
 
-def _schedule(source: Source, n: int) -> str:
+def _schedule(source: Source, n: int, only: str | None) -> str:
     from maskc.schedule import schedule
 
-    return "\n\n".join(str(schedule(pattern)) for pattern in _checked(source))
+    return "\n\n".join(str(schedule(pattern)) for pattern in _checked(source, only))
 
 
-def _kernel(source: Source, n: int) -> str:
-    return _compiled(source)
+def _kernel(source: Source, n: int, only: str | None) -> str:
+    return _compiled(source, only)
 
+
+WHOLE = ("tokens", "ast")
+"""Stages that know no patterns yet."""
 
 STAGES: dict[str, Stage] = {
     stage.name: stage

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -53,6 +55,7 @@ class Commands(Word, click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; only click's own exceptions leave it."""
+        _print_anything()
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -79,6 +82,11 @@ def colored(stream: TextIO) -> bool:
     if os.environ.get("FORCE_COLOR"):
         return True
     return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def print_json(told: Any) -> None:
+    """One JSON document on standard output, in ASCII."""
+    click.echo(json.dumps(told, indent=2))
 
 
 def console(stderr: bool = False) -> Console:
@@ -180,6 +188,13 @@ def check_modules(files: Sequence[Path], folder: Path) -> None:
         other = taken.setdefault(stem.lower(), path)
         if other is not path:
             raise Said(f"{other} and {path} would both become {folder / stem}.py")
+
+
+def _print_anything() -> None:
+    """Escape what a stream's encoding lacks: a file name or comment may hold any letter."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _sentence(error: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +15,9 @@ from maskc.diagnostics import MaskcError
 from maskc.grammar.errors import Errors
 from maskc.grammar.format import formatted
 from maskc.grammar.lex import lex
-from maskc.grammar.parse import parse, read, source
+from maskc.grammar.parse import parse, source
 from maskc.grammar.unparse import unparse
 from maskc.testing import specs
-
-ROOT = Path(__file__).parents[2]
-SPECS = [ROOT / "maskc" / "prelude.attn", *sorted((ROOT / "examples").rglob("*.attn"))]
 
 EVERYTHING = """\
 ## About the file.
@@ -131,9 +127,3 @@ def test_every_comment_of_a_drawn_spec_survives(text: str) -> None:
 @given(commented(st.just(EVERYTHING)))
 def test_several_comments_survive_together(text: str) -> None:
     hold(text)
-
-
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
-def test_every_spec_of_ours_is_in_the_form(path: Path) -> None:
-    text = read(path).text
-    assert formatted(source(text)) == text

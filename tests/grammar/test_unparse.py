@@ -96,7 +96,7 @@ def test_every_spec_of_ours_reads_back(path: Path) -> None:
         "(a == b) == c",
         "a == b == c",
         "x in 0..4",
-        "x in 1 + 1..2 * 3",
+        "x in 1 + 1 .. 2 * 3",
         "(x in 0..4) == true",
         "x in {1, 2} & y",
         "a & if b then c else d",
