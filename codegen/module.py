@@ -42,11 +42,15 @@ FIRST = "triton_import"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a module comes from: the spec's file name and text, and the compiler's version."""
+    """Where a module comes from: the spec's file name and text, and the compiler's version.
+
+    `only` names the one pattern of several that was asked for.
+    """
 
     name: str
     text: str
     version: str
+    only: str | None = None
 
 
 def generate(patterns: Sequence[ir.Pattern], origin: Origin) -> str:
@@ -364,7 +368,7 @@ def _header(patterns: Sequence[ir.Pattern], origin: Origin) -> str:
         lines += [pattern.name, *textwrap.indent(pattern.doc, "    ").splitlines(), ""]
     lines += [
         f"Spec sha256 {digest}. Edit the spec, not this file; to write it again:",
-        f"    maskc compile {name}",
+        f"    maskc compile {name}" + (f" --pattern {origin.only}" if origin.only else ""),
         "",
         "What the spec says comes first, then its kernels, what they need of the runtime, and the",
         "public objects. All that is imported is torch, triton and the standard library.",
