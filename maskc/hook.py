@@ -8,11 +8,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.util import spec_from_file_location
+from importlib.abc import InspectLoader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
 from pathlib import Path
 from types import ModuleType
+
+
+class SpecLoader(InspectLoader):
+    """Runs the generated module of one file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def get_source(self, fullname: str) -> str:
+        """The generated module's text."""
+        from maskc import pipeline
+
+        return pipeline.module_text(self.file)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Compile the file and run what comes out."""
+        from maskc.modules import run
+
+        run(module, self.get_source(module.__name__))
 
 
 class SpecFinder(MetaPathFinder):
@@ -26,12 +45,7 @@ class SpecFinder(MetaPathFinder):
         for folder in sys.path if path is None else path:
             file = Path(folder or ".") / name
             if file.is_file():
-                from maskc import pipeline
-
-                written = pipeline.cached_module(file)
-                return spec_from_file_location(
-                    fullname, written, loader=SourceFileLoader(fullname, str(written))
-                )
+                return spec_from_loader(fullname, SpecLoader(file), origin=str(file))
         return None
 
 

@@ -6,18 +6,14 @@ a layout is asked for or a generated module is loaded.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import os
-import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from maskc import syntax
 from maskc.diagnostics import Diagnostic, MaskcError
@@ -28,9 +24,6 @@ if TYPE_CHECKING:
     from maskc import ir
 
 PRELUDE = Path(__file__).with_name("prelude.attn")
-
-_IMPORTING = threading.RLock()
-"""Held while a module runs for the first time: another thread must not see half of it."""
 
 
 def load(path: str | os.PathLike[str]) -> SimpleNamespace:
@@ -43,7 +36,7 @@ def load(path: str | os.PathLike[str]) -> SimpleNamespace:
         MaskcError: with every error of the spec.
 
     """
-    return _patterns_of(_imported(_compiled(_read(Path(path)))))
+    return _loaded(_read(Path(path)))
 
 
 def loads(text: str, name: str = "spec.attn") -> SimpleNamespace:
@@ -55,7 +48,7 @@ def loads(text: str, name: str = "spec.attn") -> SimpleNamespace:
         [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
 
     """
-    return _patterns_of(_imported(_compiled(_source(text, name))))
+    return _loaded(_source(text, name))
 
 
 def check(path: Path) -> tuple[ir.Pattern, ...]:
@@ -103,9 +96,14 @@ def compile_file(path: Path, folder: Path, pattern: str | None = None) -> Path:
     return _write(folder / f"{path.stem}.py", text)
 
 
-def cached_module(path: Path) -> Path:
-    """The module of `path`, written into this user's cache: what `maskc.hook` imports."""
-    return _cached(_compiled(_read(path)))
+def module_text(path: Path) -> str:
+    """The module of `path` as text: what `maskc.hook` imports."""
+    return _compiled(_read(path))
+
+
+def pattern_of(text: str, name: str, pattern: str) -> Any:
+    """One pattern of a spec given as text: what a pickled pattern becomes."""
+    return vars(loads(text, name))[pattern]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +182,7 @@ def _compiled(source: Source, only: str | None = None) -> str:
                 )
             ]
         )
-    return generate(patterns, Origin(Path(source.name).name, source.text, __version__))
+    return generate(patterns, Origin(Path(source.name).name, source.text, __version__, only))
 
 
 def _write(path: Path, text: str) -> Path:
@@ -200,57 +198,13 @@ def _write(path: Path, text: str) -> Path:
     return path
 
 
-def _cache_folder() -> Path:
-    """A folder of this user's own for modules of specs that were loaded, not compiled to a file."""
-    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = Path(root) / "maskc"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except OSError:
-        pass
-    return _private_folder()
+def _loaded(source: Source) -> SimpleNamespace:
+    """The patterns of a source, which are pickled as its text: their module has no file."""
+    from maskc.modules import module_of
 
-
-@cache
-def _private_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="maskc-"))
-
-
-def _module_name(text: str) -> str:
-    return f"maskc_generated_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
-
-
-def _cached(text: str) -> Path:
-    """The file that holds a module's text, written where it is missing."""
-    path = _cache_folder() / f"{_module_name(text)}.py"
-    if not path.exists() or path.read_bytes() != text.encode():
-        _write(path, text)
-    return path
-
-
-def _imported(text: str) -> ModuleType:
-    name = _module_name(text)
-    with _IMPORTING:
-        if name not in sys.modules:
-            _import(name, _cached(text))
-        return sys.modules[name]
-
-
-def _import(name: str, path: Path) -> None:
-    found = importlib.util.spec_from_file_location(name, path)
-    assert found is not None and found.loader is not None, "a file path always has a loader"
-    module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module
-    try:
-        found.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-
-
-def _patterns_of(module: ModuleType) -> SimpleNamespace:
+    module = module_of(_compiled(source))
+    place = os.path.abspath(source.name)
+    module.Attention.__reduce__ = lambda own: (pattern_of, (source.text, place, own.spec.name))
     return SimpleNamespace(**module.PATTERNS)
 
 
@@ -276,7 +230,7 @@ def _layout(source: Source, n: int, only: str | None) -> str:
     from maskc.explain import call_arguments
     from maskc.setting import setting
 
-    attentions = vars(_patterns_of(_imported(_compiled(source, only))))
+    attentions = vars(_loaded(source))
     shown = []
     for pattern in _checked(source, only):
         attention, call = attentions[pattern.name], setting(pattern, n)

@@ -283,6 +283,14 @@ class Attention:
         """Pickled by the module that holds the pattern."""
         return find_attention, (self.spec.keep.__module__, self.spec.name)
 
+    def __copy__(self) -> Attention:
+        """Itself: nothing of it changes but the layouts it keeps."""
+        return self
+
+    def __deepcopy__(self, known: dict[int, Any]) -> Attention:
+        """Itself, as `__copy__`."""
+        return self
+
     def _attend(
         self,
         q: torch.Tensor,

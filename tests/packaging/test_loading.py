@@ -1,0 +1,121 @@
+"""Loaded patterns: the same code as a compiled file, without a file, in any process."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import inspect
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+import maskc
+from maskc import modules, pipeline
+
+LOCAL = "pattern local(w: int >= 1 = 4) = recent(w)\npattern all_of_them = causal"
+
+
+def in_another_process(code: str, *arguments: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_a_loaded_pattern_is_unpickled_in_another_process(tmp_path):
+    """Also one whose file uses another one beside it."""
+    (tmp_path / "library.attn").write_text("def near(w: int) = recent(w)")
+    (tmp_path / "spec.attn").write_text('use "library.attn"\npattern p(w: int >= 1 = 2) = near(w)')
+    patterns = (maskc.loads(LOCAL).local, maskc.load(tmp_path / "spec.attn").p)
+    (tmp_path / "pickled").write_bytes(pickle.dumps(patterns))
+    code = (
+        "import pickle, sys\n"
+        "for p in pickle.load(open(sys.argv[1], 'rb')):\n"
+        "    print(p, p.dense_mask(3, w=2)[0, 0].int().tolist())"
+    )
+    band = "[[1, 0, 0], [1, 1, 0], [0, 1, 1]]"
+    told = in_another_process(code, str(tmp_path / "pickled"))
+    assert told == f"<attention local(w=4)> {band}\n<attention p(w=2)> {band}\n"
+
+
+def test_a_copy_of_a_pattern_is_the_pattern(tmp_path):
+    """Of a loaded one, and of one in a module that nothing can import by its name."""
+    path = tmp_path / "spec.attn"
+    path.write_text(LOCAL)
+    written = pipeline.compile_file(path, tmp_path)
+    found = importlib.util.spec_from_file_location("nameless", written)
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.modules["nameless"] = module
+    found.loader.exec_module(module)
+    del sys.modules["nameless"]
+    for local in (maskc.loads(LOCAL).local, module.local):
+        assert copy.deepcopy({"p": local})["p"] is local
+        assert copy.copy(local) is local
+    loaded = maskc.loads(LOCAL).local
+    assert pickle.loads(pickle.dumps(loaded)) is loaded
+
+
+def test_only_so_many_modules_are_kept(monkeypatch):
+    """A pattern that someone holds lives on, and is pickled as before."""
+    monkeypatch.setattr(modules, "MOST_MODULES", 3)
+    before = {name for name in sys.modules if name.startswith("maskc_generated_")}
+    held = [maskc.loads(f"pattern p = recent({width})").p for width in range(1, 8)]
+    added = {name for name in sys.modules if name.startswith("maskc_generated_")} - before
+    assert len(added) <= 3 and len(modules._kept) == 3
+    for width, pattern in enumerate(held, 1):
+        assert pattern.dense_mask(9)[0, 0, 8].sum() == width
+        assert pickle.loads(pickle.dumps(pattern)).dense_mask(9)[0, 0, 8].sum() == width
+    x = torch.randn(1, 1, 9, 16)
+    assert held[0](x, x, x).shape == x.shape
+
+
+def test_one_text_is_one_module_also_for_threads():
+    found = []
+
+    def load() -> None:
+        found.append(maskc.loads("pattern p = recent(17)").p)
+
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4 and len(set(map(id, found))) == 1
+
+
+def test_loading_writes_nothing_and_needs_no_home(tmp_path):
+    """Nor a working temporary folder."""
+    code = (
+        "import maskc\n"
+        "print(maskc.loads('pattern p = causal').p.dense_mask(2)[0, 0].int().tolist())"
+    )
+    nowhere = str(tmp_path / "nowhere")
+    empty = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "TMPDIR"), nowhere)
+    assert in_another_process(code, **empty) == "[[1, 0], [1, 1]]\n"
+    assert not Path(nowhere).exists()
+
+
+def test_the_source_of_a_loaded_pattern_can_be_read():
+    keep = maskc.loads(LOCAL).local.spec.keep
+    assert inspect.getsource(keep).startswith("def local_keep(q, k, call):")
+    with pytest.raises(ValueError, match="w is 0") as error:
+        maskc.loads(LOCAL).local.bind(4, w=0)
+    assert "raise ValueError" in str(error.traceback[-1].statement)
+
+
+def test_a_module_that_fails_to_run_leaves_nothing_behind():
+    before = set(sys.modules)
+    with pytest.raises(ZeroDivisionError):
+        modules.module_of("1 / 0")
+    assert set(sys.modules) == before
