@@ -43,7 +43,7 @@ FAMILIES = {
 }
 """Folders of `examples/` and their titles."""
 
-SIDE = 96
+SIDE = 128
 """Cells of a picture along its longer side, at most."""
 
 GRAYS = bytes((255, 160, 40))
@@ -74,8 +74,8 @@ def measured(file: Path) -> dict[str, Any]:
     for words in settings(file):
         told = answer("explain", file, words)
         heads = range(min(told["heads"], MOST_HEADS))
-        side = 1 << (max(told["n_q"], told["n_k"], SIDE) - 1).bit_length()
-        block = max(side // SIDE // 2 * 2, 1)
+        side = 1 << (max(told["n_q"], told["n_k"]) - 1).bit_length()
+        block = max(side // SIDE, 1)
         drawn = answer("show", file, f"{words} --tiles --block {block}")["heads"]
         names = ("pattern", "n_q", "n_k", "heads", "block", "density", "tiles", "full_tiles")
         kept = {name: told[name] for name in (*names, "partial_tiles", "amplification")}
