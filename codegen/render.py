@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from maskc import ir
-from maskc.analysis import D, Names, dependence
+from maskc.analysis import D, Names, dependence, frontier
 from maskc.ir import Node
 from maskc.passes.bind import bind
 
@@ -215,19 +215,11 @@ class Body:
 
     def _invariants(self, fold: ir.Fold, loops: frozenset[str]) -> list[Node]:
         """The largest parts of a fold's body that only the loops around it change."""
-        found: dict[Node, None] = {}
-        stack, seen = [fold.body], set()
-        while stack:
-            node = stack.pop()
-            if node in seen:
-                continue
-            seen.add(node)
-            if {name for name in self.names(node) if name.startswith("loop:")} <= loops:
-                if ir.children(node):
-                    found[node] = None
-            else:
-                stack.extend(reversed(ir.children(node)))
-        return list(found)
+
+        def varies(node: Node) -> bool:
+            return not {name for name in self.names(node) if name.startswith("loop:")} <= loops
+
+        return [node for node in frontier(fold.body, varies) if ir.children(node)]
 
     def _folds(
         self,

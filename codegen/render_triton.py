@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from maskc import ir
-from maskc.analysis import Names, Q, dependence
+from maskc.analysis import Names, Q, dependence, frontier
 from maskc.bounds import ranges_of, signs_of
 from maskc.bounds.interval import side
 from maskc.bounds.rectangle import signs
@@ -94,15 +94,8 @@ class Arguments:
         """The root with its largest parts that a whole call shares as variables `arg:NAME`."""
         (root,) = bind(_unsigned_residues(root))
         replaced: dict[Node, Node] = {}
-        stack, seen = [root], set()
-        while stack:
-            node = stack.pop()
-            if node in seen or isinstance(node, Const):
-                continue
-            seen.add(node)
-            if not self._is_shared(node):
-                stack.extend(reversed(ir.children(node)))
-            elif not (isinstance(node, Var) and node.name in SCALARS):
+        for node in frontier(root, lambda node: not self._is_shared(node)):
+            if not isinstance(node, Const) and not (isinstance(node, Var) and node.name in SCALARS):
                 replaced[node] = self._argument(node)
         return substitute(root, replaced)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from maskc import syntax
+from maskc.tree import field_names
 
 STEP = "  "
 
@@ -39,7 +40,7 @@ def _fields(node: syntax.Node) -> tuple[str, list[tuple[str, Any]]]:
     """The values of a node's own as text, and what has lines of its own."""
     own: list[str] = []
     below: list[tuple[str, Any]] = []
-    for name in syntax.field_names(type(node)):
+    for name in field_names(type(node)):
         value = getattr(node, name)
         if isinstance(value, syntax.Node) or (isinstance(value, tuple) and _holds_nodes(value)):
             below.append((name, value))

@@ -15,6 +15,7 @@ from maskc import syntax as s
 from maskc.grammar.lex import FILE, Lexed
 from maskc.grammar.tokens import Token
 from maskc.source import Source
+from maskc.tree import children
 
 CLOSERS = frozenset({"RPAR", "RSQB", "RBRACE"})
 
@@ -191,7 +192,7 @@ class Comments:
         known = self._children.get(id(node))
         if known is None:
             whole = isinstance(node, s.Pattern) and node.short
-            nodes = [c.value if whole and isinstance(c, s.Mask) else c for c in s.children(node)]
+            nodes = [c.value if whole and isinstance(c, s.Mask) else c for c in children(node)]
             spans = [(c.span.start, c.span.end, c) for c in nodes if c.span]
             known = self._children[id(node)] = sorted(spans, key=lambda child: child[:2])
         return known

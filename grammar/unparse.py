@@ -25,6 +25,7 @@ from maskc.grammar.pieces import (
 )
 from maskc.grammar.printer import Printer, above_it, beside_it
 from maskc.grammar.remarks import NONE, Comments, Remarks
+from maskc.tree import children
 
 Row = tuple[bool, Document]
 """Whether an empty line stands above a line, and the line."""
@@ -53,7 +54,7 @@ def document(node: s.Node, comments: Comments | None = None) -> Document:
             pieces[id(part)] = _Unparser(pieces, comments).piece(part)
         else:
             stack.append((part, True))
-            stack.extend((child, False) for child in s.children(part))
+            stack.extend((child, False) for child in children(part))
     return pieces[id(node)].document
 
 

@@ -71,6 +71,25 @@ def unknown(root: Node, known: dict[Node, object] | dict) -> Iterator[Node]:
             stack.extend((child, False) for child in reversed(ir.children(node)))
 
 
+def frontier(root: Node, inside: Callable[[Node], bool]) -> Iterator[Node]:
+    """The first nodes on each way down that are not `inside`, each once, from left to right."""
+    stack, seen = [root], set()
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if inside(node):
+            stack.extend(reversed(ir.children(node)))
+        else:
+            yield node
+
+
+def atoms(mask: Node) -> Iterator[Node]:
+    """The conditions that a mask is put together from, each once."""
+    return frontier(mask, _joins_masks)
+
+
 def dependence() -> Names:
     """A function from a node to the names it depends on.
 
@@ -149,7 +168,7 @@ def analyse(mask: Node) -> Analysis:
     used = names(mask)
     opaque = frozenset(opaque_sides(mask))
     terms = []
-    for term in _terms(mask):
+    for term in frontier(mask, _joins_terms):
         found = form(term)
         kind = "none" if not found else next(iter(found)) if len(found) == 1 else "both"
         terms.append((kind, term))
@@ -179,14 +198,9 @@ def opaque_sides(mask: Node) -> set[str]:
     return sides
 
 
-def _terms(mask: Node) -> Iterator[Node]:
-    stack, seen = [mask], set()
-    while stack:
-        node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if isinstance(node, Op) and node.name in ("and", "or"):
-            stack.extend(reversed(node.args))
-        else:
-            yield node
+def _joins_masks(node: Node) -> bool:
+    return isinstance(node, Op) and all(ir.type_of(part) is ir.BOOL for part in node.args)
+
+
+def _joins_terms(node: Node) -> bool:
+    return isinstance(node, Op) and node.name in ("and", "or")

@@ -11,7 +11,7 @@ All operations are total (language.md section 3): indices out of range read zero
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 
@@ -35,30 +35,47 @@ UNIFORM = ("layer", "n_q", "n_k", "heads", "kv_heads", "n_layers", "batches")
 """One value for a whole call. `n_q` is the call's number of queries, `n_k` of keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class Const:
-    """A literal; its Python type (bool, int, float) is its type."""
+class Hashed:
+    """A node that keeps its hash."""
 
-    value: int | bool | float
-    _hash: int = field(init=False, repr=False, compare=False)
+    __slots__ = ("_hash",)
+    _hash: int
 
     def __post_init__(self) -> None:
         """Keep the hash."""
-        object.__setattr__(self, "_hash", hash((type(self.value).__name__, repr(self.value))))
-
-    def __eq__(self, other: object) -> bool:
-        """Equal values of equal type (1, True and 1.0 are three constants; 0.0 and -0.0 two)."""
-        if not isinstance(other, Const) or self._hash != other._hash:
-            return self is other
-        return type(self.value) is type(other.value) and repr(self.value) == repr(other.value)
+        object.__setattr__(self, "_hash", hash((self._label(), self._parts())))
 
     def __hash__(self) -> int:
         """The kept hash."""
         return self._hash
 
+    def __eq__(self, other: object) -> bool:
+        """Equal labels: `Const(1)`, `Const(True)` and `Const(1.0)` are three, 0.0 and -0.0 two."""
+        if self is other or not isinstance(other, Hashed) or self._hash != other._hash:
+            return self is other
+        return self._label() == other._label()
 
-@dataclass(frozen=True, slots=True)
-class Var:
+    def _label(self) -> tuple[object, ...]:
+        """What tells this node from others over the same parts."""
+        raise NotImplementedError
+
+    def _parts(self) -> tuple[Node, ...]:
+        """The nodes it is made of, in order."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Const(Hashed):
+    """A literal; its Python type (bool, int, float) is its type."""
+
+    value: int | bool | float
+
+    def _label(self) -> tuple[object, ...]:
+        return (type(self.value).__name__, repr(self.value))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Var(Hashed):
     """A variable, by name.
 
     A name of POSITIONS, SLICE or UNIFORM, `s` (the logit), a loop variable of a Fold, or
@@ -69,62 +86,34 @@ class Var:
 
     name: str
     type: Type = INT
-    _hash: int = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Keep the hash."""
-        object.__setattr__(self, "_hash", hash(("Var", self.name, self.type.value)))
-
-    def __hash__(self) -> int:
-        """The kept hash."""
-        return self._hash
+    def _label(self) -> tuple[object, ...]:
+        return ("Var", self.name, self.type.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+@dataclass(frozen=True, slots=True, eq=False)
+class Param(Hashed):
     """A scalar parameter of the pattern; a compile-time constant unless it is dynamic."""
 
     name: str
     type: Type = INT
-    _hash: int = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Keep the hash."""
-        object.__setattr__(self, "_hash", hash(("Param", self.name, self.type.value)))
-
-    def __hash__(self) -> int:
-        """The kept hash."""
-        return self._hash
+    def _label(self) -> tuple[object, ...]:
+        return ("Param", self.name, self.type.value)
 
 
-class Compound:
+class Compound(Hashed):
     """A node made of others.
 
-    It keeps its hash and compares without recursion, so that deep trees, and trees that share
-    much, stay cheap.
+    It compares without recursion, so that deep trees, and trees that share much, stay cheap.
     """
 
     __slots__ = ()
-
-    def __post_init__(self) -> None:
-        """Keep the hash."""
-        object.__setattr__(self, "_hash", hash((self._label(), self._parts())))
-
-    def __hash__(self) -> int:
-        """The kept hash."""
-        return self._hash  # type: ignore[attr-defined]
+    __hash__ = Hashed.__hash__
 
     def __eq__(self, other: object) -> bool:
         """Equal structure."""
         return self is other or (isinstance(other, Compound) and _same(self, other))
-
-    def _label(self) -> tuple[object, ...]:
-        """What tells this node from others over the same parts."""
-        raise NotImplementedError
-
-    def _parts(self) -> tuple[Node, ...]:
-        """The nodes it is made of, in order."""
-        raise NotImplementedError
 
 
 def _same(left: Compound, right: Compound) -> bool:
@@ -152,7 +141,6 @@ class Op(Compound):
 
     name: str
     args: tuple[Node, ...]
-    _hash: int = field(init=False, repr=False, compare=False)
 
     def _label(self) -> tuple[object, ...]:
         return ("Op", self.name)
@@ -168,7 +156,6 @@ class Load(Compound):
     tensor: str
     indices: tuple[Node, ...]
     type: Type = INT
-    _hash: int = field(init=False, repr=False, compare=False)
 
     def _label(self) -> tuple[object, ...]:
         return ("Load", self.tensor, self.type.value)
@@ -186,7 +173,6 @@ class Fold(Compound):
     low: Node
     high: Node
     body: Node
-    _hash: int = field(init=False, repr=False, compare=False)
 
     def _label(self) -> tuple[object, ...]:
         return ("Fold", self.kind, self.variable)
@@ -210,7 +196,6 @@ class Extreme(Compound):
     low: Node
     high: Node
     type: Type = INT
-    _hash: int = field(init=False, repr=False, compare=False)
 
     def _label(self) -> tuple[object, ...]:
         return ("Extreme", self.kind, self.tensor, self.type.value)
@@ -230,7 +215,6 @@ class Tally(Compound):
     body: Node
     low: Node
     high: Node
-    _hash: int = field(init=False, repr=False, compare=False)
 
     def _label(self) -> tuple[object, ...]:
         return ("Tally",)

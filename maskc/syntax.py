@@ -6,10 +6,8 @@ Every node is frozen and carries the span it was read from; spans do not count i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
-from functools import cache
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 from maskc.source import Span
 
@@ -265,10 +263,7 @@ class TypeRef(Node):
 
 @dataclass(frozen=True, slots=True)
 class Refinement(Node):
-    """One rule on a parameter: `>= 16`, `% 16 == 0`, `in 1..64`.
-
-    `rule` is the whole rule as an expression about the parameter's own name.
-    """
+    """One rule on a parameter, `>= 16` or `in 1..64`, as an expression about the parameter."""
 
     rule: Expression
 
@@ -401,27 +396,3 @@ class File(Documented):
     """A whole file; `doc` is a `##` comment that stands apart from any declaration, at the top."""
 
     declarations: tuple[Declaration, ...]
-
-
-def children(node: Node) -> Iterator[Node]:
-    """The nodes that a node is made of, in the order of its fields."""
-    for name in field_names(type(node)):
-        value = getattr(node, name)
-        if isinstance(value, Node):
-            yield value
-        elif isinstance(value, tuple):
-            yield from _nodes_in(value)
-
-
-@cache
-def field_names(kind: type[Node]) -> tuple[str, ...]:
-    """What a kind of node holds, its span and documentation apart."""
-    return tuple(f.name for f in fields(kind) if f.name not in ("span", "doc"))
-
-
-def _nodes_in(values: tuple[Any, ...]) -> Iterator[Node]:
-    for value in values:
-        if isinstance(value, Node):
-            yield value
-        elif isinstance(value, tuple):
-            yield from _nodes_in(value)

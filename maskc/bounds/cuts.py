@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from maskc import ir
-from maskc.analysis import K, Q
+from maskc.analysis import K, Q, atoms
 from maskc.bounds.interval import Intervals, side
 from maskc.bounds.literals import SIDES
 from maskc.bounds.rectangle import Rectangles
@@ -51,28 +51,15 @@ def cuts(
     solver = _Solver(Rectangles(known or {}))
     plain: dict[Node, None] = {}
     found = []
-    for atom in _atoms(mask):
+    for atom in atoms(mask):
         if not isinstance(atom, ir.Fold):
             plain.update(dict.fromkeys(solver(atom)))
             continue
         body = substitute(atom.body, {Var(atom.variable): LOOP})
-        inner = dict.fromkeys(key for part in _atoms(body) for key in solver(part))
+        inner = dict.fromkeys(key for part in atoms(body) for key in solver(part))
         if inner and not any(solver.varies(end) for end in (atom.low, atom.high)):
             found.append(Cuts(tuple(inner), atom.low, atom.high))
     return (*([Cuts(tuple(plain), Const(0), ONE)] if plain else []), *found)
-
-
-def _atoms(mask: Node) -> Iterator[Node]:
-    stack, seen = [mask], set()
-    while stack:
-        node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if isinstance(node, Op) and all(ir.type_of(arg) is ir.BOOL for arg in node.args):
-            stack.extend(reversed(node.args))
-        else:
-            yield node
 
 
 class _Solver:

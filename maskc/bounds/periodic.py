@@ -7,11 +7,11 @@ same mask, and one stands for all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from maskc import ir
-from maskc.analysis import K, Q, dependence
+from maskc.analysis import K, Q, atoms, dependence
 from maskc.bounds.rectangle import Rectangles
 from maskc.ir import Node, Op
 from maskc.passes import construct as c
@@ -50,7 +50,7 @@ def repetition(
     periods = _Periods(mask)
     moduli: dict[Node, None] = {}
     others: list[Node] = []
-    for atom in _atoms(mask):
+    for atom in atoms(mask):
         found = periods(atom)
         if found is None:
             others.append(atom)
@@ -65,21 +65,6 @@ def repetition(
         dropped, _ = rectangles.found(atom, positive=False)
         constant.append(c.either(c.negate(some), c.negate(dropped)))
     return Repetition(c.both(ir.TRUE, *constant), tuple(moduli))
-
-
-def _atoms(mask: Node) -> Iterator[Node]:
-    """The conditions that a mask is put together from, each once."""
-    stack, seen = [mask], set()
-    while stack:
-        node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        of_bools = isinstance(node, Op) and all(ir.type_of(a) is ir.BOOL for a in node.args)
-        if isinstance(node, Op) and of_bools:
-            stack.extend(reversed(node.args))
-        else:
-            yield node
 
 
 class _Periods:

@@ -12,6 +12,7 @@ from maskc.check.scope import Report
 from maskc.check.values import FileNames, Global
 from maskc.diagnostics import Label, MaskcError
 from maskc.source import Span
+from maskc.tree import children
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -26,6 +27,8 @@ CALL_ARGUMENTS = (
     *("segments", "inputs", "routes", "block", "backend", "device", "return_lse", "lengths"),
 )
 """Arguments of every generated function, which parameters and inputs may not be called."""
+
+WORD = re.compile(r"\w+")
 
 MOST_USES = 200
 """Depth of files that use files."""
@@ -98,7 +101,7 @@ def name_span(node: syntax.Node, name: str) -> Span | None:
     """Where a declaration says its name, or the whole of it."""
     if node.span is None:
         return None
-    found = re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", node.span.text)
+    found = next((word for word in WORD.finditer(node.span.text) if word[0] == name), None)
     if found is None:
         return node.span
     start = node.span.start + found.start()
@@ -227,7 +230,7 @@ def _targets(target: Global) -> Iterator[Global]:
     if isinstance(declaration, syntax.Pattern):
         named = (syntax.Input, syntax.Let, syntax.Route)
         hidden |= {s.name for s in declaration.statements if isinstance(s, named)}
-    stack: list[tuple[object, frozenset[str]]] = [(declaration, frozenset(hidden))]
+    stack: list[tuple[syntax.Node, frozenset[str]]] = [(declaration, frozenset(hidden))]
     while stack:
         node, bound = stack.pop()
         match node:
@@ -247,13 +250,7 @@ def _targets(target: Global) -> Iterator[Global]:
                 continue
             case syntax.Let(parameters=parameters) if parameters:
                 bound = bound | {parameter.name for parameter in parameters}
-            case tuple():
-                stack.extend((part, bound) for part in node)
-                continue
-        if isinstance(node, syntax.Node):
-            for name in node.__dataclass_fields__:
-                if name not in ("span", "doc"):
-                    stack.append((getattr(node, name), bound))
+        stack.extend((part, bound) for part in children(node))
 
 
 def _tell_circle(graph: nx.DiGraph[int], by_id: dict[int, Global], report: Report) -> None:

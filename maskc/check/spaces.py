@@ -14,6 +14,7 @@ from maskc.check.plan import N_K, N_Q, ZERO, Part, Plan, line
 from maskc.check.scope import Scope
 from maskc.check.values import Entry, Size, Table, Value
 from maskc.diagnostics import Label
+from maskc.tree import descendants
 
 Lower = Callable[[syntax.Expression, Scope], Value]
 
@@ -174,7 +175,9 @@ def _length(
     name = segment.name or "x"
     if layout is None:
         return ir.Extent(name, keep(ir.Var(f"size:{name}")), False)
-    if isinstance(layout, syntax.Name) and _is_fresh(layout.name, scope):
+    if isinstance(layout, syntax.Name) and (
+        layout.name in names.sizes or _is_fresh(layout.name, scope)
+    ):
         node = names.sizes.setdefault(layout.name, keep(ir.Var(f"size:{layout.name}")))
         return ir.Extent(name, node, False)
     return ir.Extent(name, _extent(layout, scope, lower), False)
@@ -252,17 +255,8 @@ def _axis_names(space: syntax.Space | None) -> list[str]:
 
 
 def _derives(space: syntax.Space, other: str) -> bool:
-    stack: list[object] = [space]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, syntax.Name) and node.name == other:
-            return True
-        if isinstance(node, tuple):
-            stack.extend(node)
-        elif isinstance(node, syntax.Node):
-            fields = [name for name in node.__dataclass_fields__ if name != "span"]
-            stack.extend(getattr(node, name) for name in fields)
-    return False
+    names = (node.name for node in descendants(space) if isinstance(node, syntax.Name))
+    return other in names
 
 
 def _entries(names: _Names) -> dict[str, Entry]:

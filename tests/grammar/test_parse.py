@@ -7,6 +7,7 @@ import pytest
 from maskc import syntax as s
 from maskc.grammar.parse import parse, source
 from maskc.grammar.unparse import unparse
+from maskc.tree import children
 
 
 def file(text: str) -> s.File:
@@ -361,4 +362,4 @@ def test_every_node_of_a_read_tree_has_a_place() -> None:
     while stack:
         node = stack.pop()
         assert node.span is not None, node
-        stack.extend(s.children(node))
+        stack.extend(children(node))
