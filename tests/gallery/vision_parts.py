@@ -165,3 +165,78 @@ def qwen_2_5_vl(call: Call) -> np.ndarray:
         keep[start:stop, start:stop] = one_image(height, width, call.params.get("size", 8), full)
         start = stop
     return keep
+
+
+def branches(small: int, large: int, **others: object) -> Call:
+    """A call on two branches, each with its class token."""
+    return Call(small + large, segments={"small": small, "large": large}, **others)
+
+
+@defines("vision/crossvit.attn", branches(5, 3), branches(4, 7))
+def crossvit_encoder(call: Call) -> np.ndarray:
+    n, small = call.n, call.segments["small"]
+    return allowed(n, n, (range(small), range(small)), (range(small, n), range(small, n)))
+
+
+@defines(
+    "vision/crossvit.attn",
+    branches(5, 3, n_q=2, cross=True),
+    branches(4, 7, n_q=2, cross=True),
+)
+def crossvit_fusion(call: Call) -> np.ndarray:
+    n, small = call.n, call.segments["small"]
+    keep = np.zeros((2, n), bool)
+    keep[0, [0, *range(small + 1, n)]] = True
+    keep[1, [small, *range(1, small)]] = True
+    return keep
+
+
+def grains(heads: int, pooled: int, side: int, **params: int) -> Call:
+    """A call of 4 x 6 queries on pooled and fused keys."""
+    return Call(
+        pooled + 2 * side * side,
+        n_q=24,
+        heads=heads,
+        cross=True,
+        grid={"y": 4, "x": 6},
+        segments={"pooled": pooled},
+        params={"side": side, **params},
+    )
+
+
+@defines(
+    "vision/favit.attn",
+    grains(16, 6, 2),
+    grains(32, 4, 3),
+    grains(8, 5, 2, pooled_part=1, close_part=7, spread_part=0),
+)
+def favit(call: Call) -> np.ndarray:
+    pooled, fused = call.segments["pooled"], call["side"] ** 2
+    parts = [call.params.get(f"{name}_part") for name in ("pooled", "close", "spread")]
+    shares = [7 if part is None else part for part in parts]
+    shares[0] = 2 if parts[0] is None else shares[0]
+    keys = (range(pooled), range(pooled, pooled + fused), range(pooled + fused, call.n))
+    each = call.heads // sum(shares)
+    planes = [
+        allowed(call.n_q, call.n, (range(call.n_q), mine))
+        for share, mine in zip(shares, keys, strict=True)
+        for _ in range(share * each)
+    ]
+    return np.stack(planes)
+
+
+def means(height: int, width: int, queries: int) -> Call:
+    """A call on the means of the rows and of the columns of a picture."""
+    segments = {"row": height, "column": width}
+    params = {"queries": queries}
+    return Call(height + width, n_q=queries, cross=True, segments=segments, params=params)
+
+
+@defines("vision/cd_mask.attn", means(5, 7, 3), means(8, 4, 10))
+def cd_mask_rows(call: Call) -> np.ndarray:
+    return np.arange(call.n) < np.full((call.n_q, 1), call.segments["row"])
+
+
+@defines("vision/cd_mask.attn", means(5, 7, 3), means(8, 4, 10))
+def cd_mask_columns(call: Call) -> np.ndarray:
+    return ~cd_mask_rows(call)

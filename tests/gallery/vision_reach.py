@@ -7,6 +7,7 @@ from math import ceil
 import numpy as np
 
 from gallery.definition import Call, defines, on_grid
+from gallery.vision_windows import between, cut
 
 HALO_CALLS = (
     on_grid(y=8, x=12)(params={"size": 4, "border": 1}),
@@ -114,3 +115,111 @@ def clear_pooled(call: Call) -> np.ndarray:
     keep[:text, n:] = False
     keep[text:, text:n] = disk(*call.grid.values(), call["radius"])
     return keep
+
+
+@defines(
+    "vision/metaformer.attn",
+    on_grid(y=6, x=9)(),
+    on_grid(y=7, x=4)(params={"size": 5}),
+    on_grid(y=5, x=5)(params={"size": 1}),
+)
+def poolformer(call: Call) -> np.ndarray:
+    reach = call.params.get("size", 3) // 2
+    height, width = call.grid.values()
+    keep = np.zeros((height, width, height, width), bool)
+    for i in range(height):
+        for j in range(width):
+            rows = slice(max(i - reach, 0), i + reach + 1)
+            keep[i, j, rows, max(j - reach, 0) : j + reach + 1] = True
+    return keep.reshape(call.n, call.n)
+
+
+@defines(
+    "vision/vwformer.attn",
+    on_grid(y=8, x=12)(params={"size": 4, "ratio": 2}),
+    on_grid(y=9, x=7)(params={"size": 2, "ratio": 4}),
+    on_grid(y=5, x=6)(params={"size": 2, "ratio": 1}),
+)
+def vwformer_context(call: Call) -> np.ndarray:
+    """For each window, the square of `ratio` times its length that has the same middle."""
+    size, ratio = call["size"], call["ratio"]
+    y, x = call.coordinates(np.arange(call.n))
+    keep = np.zeros((call.n, call.n), bool)
+    for query in range(call.n):
+        middle = [place // size * size + (size - 1) / 2 for place in (y[query], x[query])]
+        far = np.maximum(abs(y - middle[0]), abs(x - middle[1]))
+        keep[query] = far < ratio * size / 2
+    return keep
+
+
+def rescaled(height: int, width: int, size: int) -> Call:
+    """A call with as many keys as whole windows have queries."""
+    return Call(
+        ceil(height / size) * ceil(width / size) * size * size,
+        n_q=height * width,
+        cross=True,
+        grid={"y": height, "x": width},
+        params={"size": size},
+    )
+
+
+@defines("vision/vwformer.attn", rescaled(8, 12, 4), rescaled(7, 5, 3))
+def vwformer_rescaled(call: Call) -> np.ndarray:
+    height, width = call.grid.values()
+    size = call["size"]
+    keep = np.zeros((call.n_q, call.n), bool)
+    plane = np.arange(call.n_q).reshape(height, width)
+    for window, here in enumerate(cut(plane, size, size)):
+        keep[here.ravel(), window * size * size : (window + 1) * size * size] = True
+    return keep
+
+
+def upsampled(height: int, width: int, **params: int) -> Call:
+    """A call whose queries have `ratio` times the length of its keys on each axis."""
+    n_q = height * width * params.get("ratio", 2) ** 2
+    grid = {"key.y": height, "key.x": width}
+    return Call(height * width, n_q=n_q, cross=True, grid=grid, params=params)
+
+
+@defines(
+    "vision/window_upsample.attn",
+    upsampled(4, 6, size=2),
+    upsampled(5, 4, size=3, ratio=3),
+    upsampled(8, 9),
+)
+def window_upsample(call: Call) -> np.ndarray:
+    """Windows of the coarse map, whose tokens are then repeated to make the queries."""
+    size, ratio = call.params.get("size", 7), call.params.get("ratio", 2)
+    coarse = np.zeros((call.n, call.n), bool)
+    plane = np.arange(call.n).reshape(tuple(call.grid.values()))
+    for here in cut(plane, size, size):
+        coarse[between(here, here)] = True
+    return coarse[plane.repeat(ratio, 0).repeat(ratio, 1).ravel()]
+
+
+def motion(frames: int, kernel: int, stride: int) -> Call:
+    """A call with the steps that a convolution of this kernel and stride makes."""
+    padded = frames + 2 * ((kernel - 1) // 2)
+    return Call(
+        frames,
+        n_q=len(range(0, padded - kernel + 1, stride)),
+        cross=True,
+        segments={"frame": frames},
+        params={"kernel": kernel, "stride": stride},
+        inputs={"bias": np.zeros((1, kernel), np.float32)},
+    )
+
+
+@defines(
+    "vision/sinmdm.attn",
+    motion(12, 3, 1),
+    motion(11, 2, 2),
+    motion(9, 5, 3),
+    motion(8, 4, 1),
+)
+def sinmdm(call: Call) -> np.ndarray:
+    """A convolution's kernel moves over the frames and what it is padded with."""
+    before = (call["kernel"] - 1) // 2
+    padded = np.pad(np.eye(call.n, dtype=bool), ((0, 0), (before, before)))
+    starts = range(0, padded.shape[1] - call["kernel"] + 1, call["stride"])
+    return np.stack([padded[:, i : i + call["kernel"]].any(1) for i in starts])
