@@ -19,6 +19,7 @@ INT_DTYPES = tuple(
 )
 MOST_TOKENS = 2**31 - 1
 MOST_INT = 2**63 - 1
+MOST_SLICES = 2**24
 
 
 def check_qkv(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
@@ -31,7 +32,7 @@ def check_qkv(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
 
     Raises:
         TypeError: for what is no tensor, or has a wrong or differing dtype.
-        ValueError: for wrong ranks, sizes and devices.
+        ValueError: for wrong ranks, sizes, devices and mixed modes of autograd.
 
     """
     for name, x in (("q", q), ("k", k), ("v", v)):
@@ -58,6 +59,12 @@ def check_qkv(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
             raise ValueError(f"{name} has head dim 0; wanted at least 1")
         if x.shape[2] > MOST_TOKENS:
             raise ValueError(f"{name} has {x.shape[2]} tokens; wanted at most {MOST_TOKENS}")
+    learns = torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v))
+    for name, x in (("q", q), ("k", k), ("v", v)):
+        if learns and x.is_inference():
+            raise ValueError(
+                f"{name} was made in inference mode, and a gradient is wanted; wanted its clone()"
+            )
     if q.shape[1] % k.shape[1]:
         raise ValueError(
             f"k has {k.shape[1]} heads; q has {q.shape[1]}: q heads must be a multiple of k heads"
@@ -113,39 +120,20 @@ def checked_tensor(name: str, value: Any) -> torch.Tensor:
     return value
 
 
-def checked_bool(name: str, value: Any) -> bool:
-    """`value` as a bool: Python's own, or a single one of torch or numpy."""
-    if getattr(value, "dtype", None) in (torch.bool, "bool") and getattr(value, "ndim", 1) == 0:
-        value = value.item()
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} is {shown(value)}; wanted True or False")
+def readable(name: str, value: Any) -> Any:
+    """`value`, checked to have entries that can be read, where it is a tensor."""
+    if isinstance(value, torch.Tensor):
+        checked_tensor(name, value)
+        if value.is_meta:
+            raise ValueError(f"{name} is on meta; wanted a tensor with values")
+        if value.requires_grad:
+            raise TypeError(f"{name} requires a gradient, and none reaches it; wanted no gradient")
     return value
 
 
-def checked_float(name: str, value: Any) -> float:
-    """`value` as a float; bools and texts are refused."""
-    if isinstance(value, torch.Tensor) and value.ndim == 0 and value.dtype is not torch.bool:
-        value = value.item()
-    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name} is {shown(value)}; wanted a number")
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError, RuntimeError):
-        raise TypeError(f"{name} is {shown(value)}; wanted a number") from None
-
-
-def checked_int(name: str, value: Any) -> int:
-    """`value` as an int of 64 bits; bools and floats are refused."""
-    boolean = isinstance(value, bool) or getattr(value, "dtype", None) in (torch.bool, "bool")
-    try:
-        if boolean:
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is {shown(value)}; wanted an int") from None
-    if not -MOST_INT - 1 <= number <= MOST_INT:
-        raise ValueError(f"{name} is {number}; wanted at most 64 bits")
-    return number
+def as_lists(name: str, value: Any) -> Any:
+    """Tensors and arrays as lists, those of no axis as plain numbers."""
+    return value.tolist() if hasattr(readable(name, value), "tolist") else value
 
 
 def is_sequence(value: Any) -> bool:
@@ -153,11 +141,37 @@ def is_sequence(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
-def as_lists(name: str, value: Any) -> Any:
-    """Tensors and arrays as lists."""
-    if isinstance(value, torch.Tensor) and value.is_meta:
-        raise ValueError(f"{name} is on meta; wanted a tensor with values")
-    return value.tolist() if hasattr(value, "tolist") else value
+def checked_bool(name: str, value: Any) -> bool:
+    """`value` as a bool: Python's own, or a single one of torch or numpy."""
+    number = as_lists(name, value)
+    if not isinstance(number, bool):
+        raise TypeError(f"{name} is {shown(value)}; wanted True or False")
+    return number
+
+
+def checked_float(name: str, value: Any) -> float:
+    """`value` as a float; bools and texts are refused."""
+    number = as_lists(name, value)
+    if isinstance(number, (bool, str, bytes)) or not hasattr(number, "__float__"):
+        raise TypeError(f"{name} is {shown(value)}; wanted a number")
+    try:
+        return float(number)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{name} is {shown(value)}; wanted a number") from None
+
+
+def checked_int(name: str, value: Any) -> int:
+    """`value` as an int of 64 bits; bools and floats are refused."""
+    number = as_lists(name, value)
+    try:
+        if isinstance(number, bool):
+            raise TypeError
+        number = operator.index(number)
+    except TypeError:
+        raise TypeError(f"{name} is {shown(value)}; wanted an int") from None
+    if not -MOST_INT - 1 <= number <= MOST_INT:
+        raise ValueError(f"{name} is {number}; wanted at most 64 bits")
+    return number
 
 
 def shown(value: Any) -> str:

@@ -194,7 +194,7 @@ class Attention:
 
         """
         block = checked_block(block)
-        return self.layouts.layout(self.spec, self.bind(n_q, n_k, **arguments), block)
+        return self._layout_of(self.bind(n_q, n_k, **arguments), block)
 
     def block_mask(
         self,
@@ -224,7 +224,7 @@ class Attention:
             kept = keep(q_row + call.q_start, k_pos, call.at(b, h))
             return torch.as_tensor(kept, device=k_pos.device)
 
-        layout = self.layouts.layout(self.spec, call, block)
+        layout = self._layout_of(call, block)
         return layout.to_block_mask(mask_mod)
 
     def explain(
@@ -256,7 +256,7 @@ class Attention:
         value_dim = head_dim if value_dim is None else checked_count("value_dim", value_dim, 1)
         on_gpu = str(device).split(":")[0] == "cuda"
         call = self.bind(n_q, n_k, **arguments)
-        layout = self.layouts.layout(self.spec, call, tile)
+        layout = self._layout_of(call, tile)
         told = layout.explain()
         for_a_pair = 2 * (head_dim + value_dim)
         pairs = told["batches"] * told["heads"] * told["n_q"] * told["n_k"]
@@ -270,6 +270,11 @@ class Attention:
             "back end": "triton" if on_gpu else "torch",
             "why": reason,
         }
+
+    def _layout_of(self, call: Call, tile: tuple[int, int]) -> Layout:
+        if call.device.type == "meta":
+            raise ValueError("device is meta; a layout wants one where tensors have values")
+        return self.layouts.layout(self.spec, call, tile)
 
     def __repr__(self) -> str:
         """Name, parameters with their defaults, and inputs."""
@@ -313,7 +318,7 @@ class Attention:
         elif backend == "dense":
             out, lse = attend_dense(q, k, v, call, self.spec, scale)
         else:
-            layout = self.layouts.layout(self.spec, call, tile)
+            layout = self._layout_of(call, tile)
             attend = attend_triton if backend == "triton" else attend_torch
             out, lse = attend(q, k, v, layout, call, self.spec, scale)
         if sinks is not None:
@@ -361,10 +366,11 @@ def _attend_nothing(
 
 
 def _device(device: torch.device | str) -> torch.device:
+    """The device as tensors have it, with its index, checked to be there."""
     try:
-        return torch.device(device)
-    except (RuntimeError, TypeError):
-        raise ValueError(f"device is {device!r}; wanted one that torch knows") from None
+        return torch.empty(0, device=torch.device(device)).device
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
+        raise ValueError(f"device is {device!r}; wanted one that torch has here") from None
 
 
 def _on_cpu(value: Any) -> Any:

@@ -13,6 +13,7 @@ from maskc.codegen.runtime.arguments import (
     FLOAT_DTYPES,
     INT_DTYPES,
     MOST_INT,
+    MOST_SLICES,
     as_lists,
     checked_bool,
     checked_count,
@@ -61,6 +62,10 @@ def bind(
     given = _declared(spec, arguments, setting["inputs"])
     if setting["routes"] is not None:
         raise ValueError(f"routes is given, but {spec.name} has no routes")
+    if batches * heads > MOST_SLICES:
+        raise ValueError(
+            f"q has {batches} x {heads} slices, batch by heads; wanted at most {MOST_SLICES}"
+        )
     zero = torch.zeros((), dtype=torch.int64, device=device)
     call = Call(
         n_q=n_q,
@@ -266,7 +271,10 @@ def _input(declared: Input, given: dict[str, Any], call: Call, move: bool) -> to
             raise ValueError(
                 f"input {name} has {got} entries on axis {i} ({what}); wanted {wanted}"
             )
-    return value.to(call.device, _dtype(declared.type, call.device)).contiguous()
+    entries = value.to(call.device, _dtype(declared.type, call.device)).contiguous()
+    if value.dtype == torch.uint64 and not entries.is_meta and bool((entries < 0).any()):
+        raise ValueError(f"input {name} has entries of 2^63 and more; wanted at most 63 bits")
+    return entries
 
 
 def _shape_of(declared: Input) -> str:

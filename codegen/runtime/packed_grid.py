@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from maskc.codegen.runtime.arguments import INT_DTYPES, shown
+from maskc.codegen.runtime.arguments import INT_DTYPES, readable, shown
 from maskc.codegen.runtime.call import Call
 from maskc.codegen.runtime.spaces import Extent
 
@@ -50,6 +50,7 @@ def _items(axes: tuple[Extent, ...], value: Any, call: Call) -> torch.Tensor:
     wanted = f"ints [items, {len(axes)}]: {', '.join(extent.axis for extent in axes)} of each item"
     if value is None:
         raise ValueError(f"grid is missing: wanted {wanted}")
+    value = readable("grid", value)
     try:
         table = torch.as_tensor(value, device="cpu")
     except (TypeError, ValueError, RuntimeError):

@@ -14,17 +14,12 @@ from maskc.codegen.runtime.torch_pieces import (
     Work,
     bias_of,
     chunks,
-    is_direct,
     tiles_of_slices,
 )
 from maskc.codegen.runtime.torch_plan import Gathered, Piece
-from maskc.codegen.runtime.torch_products import product
 
 FUSED_AT_ONCE = 1 << 22
 """Pairs of one fused call on gathered keys, or with a mask of its own: bounds the copies."""
-
-LOG2_E = 1.4426950408889634
-"""exp(x) is exp2(x * LOG2_E), which torch computes several times as fast on a CPU."""
 
 
 def forward_of(work: Work) -> tuple[torch.Tensor, torch.Tensor]:
@@ -56,16 +51,14 @@ def _attend(
     even = _even(work) if fuses else work
     for piece in pieces:
         attend, on = (_fused_chunk, even) if fuses else (_plain, work)
-        if fuses and isinstance(piece, Piece) and is_direct(work, piece):
-            attend, on = _direct, work
-        elif fuses and isinstance(piece, Piece) and not piece.live:
+        if fuses and isinstance(piece, Piece) and not piece.live:
             q = tiles_of_slices(even.q, piece, of_keys=False)
             k, v = (tiles_of_slices(x, piece, of_keys=True) for x in (even.k, even.v))
             part = _fused(q, k, v, piece.mask, work.scale)
             whole = tuple(tiles_of_slices(x, piece, of_keys=False) for x in (out, lse))
             _merge(whole, part, piece.fresh)
             continue
-        for chunk in chunks(on, piece, FUSED_AT_ONCE if fuses else LOGITS_AT_ONCE):
+        for chunk in chunks(on, piece, at_once=FUSED_AT_ONCE if fuses else LOGITS_AT_ONCE):
             part = attend(on, chunk)
             whole = chunk.rows.of(out), chunk.rows.of(lse)
             _merge(whole, part, chunk.fresh)
@@ -118,19 +111,6 @@ def _fused_chunk(work: Work, chunk: Chunk) -> tuple[torch.Tensor, torch.Tensor]:
     q, k, v = (x[:, None] for x in (chunk.q, chunk.k, chunk.v))
     out, lse = _fused(q, k, v, mask, work.scale)
     return out[:, 0], lse[:, 0]
-
-
-def _direct(work: Work, chunk: Chunk) -> tuple[torch.Tensor, torch.Tensor]:
-    """Out [c, R, Dv] and log-sum-exp [c, R] of one chunk, in few passes over its logits."""
-    s = product(chunk.q * work.scale, chunk.k)
-    if chunk.bias is not None:
-        s.add_(chunk.bias)
-    most = s.amax(-1, keepdim=True).clamp_(min=torch.finfo(s.dtype).min)
-    s.sub_(most).mul_(LOG2_E).exp2_()
-    total = s.sum(-1, keepdim=True)
-    lse = (most + total.log())[:, :, 0]
-    out = product(s, chunk.v.transpose(1, 2))
-    return out.div_(total.masked_fill_(total == 0, 1.0)), lse
 
 
 def _plain(work: Work, chunk: Chunk) -> tuple[torch.Tensor, torch.Tensor]:

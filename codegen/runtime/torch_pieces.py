@@ -10,23 +10,15 @@ import torch
 
 from maskc.codegen.runtime.call import Call, Spec
 from maskc.codegen.runtime.torch_plan import Gathered, Piece, TorchPlan, Walk
-from maskc.codegen.runtime.torch_products import (
-    add_product,
-    add_transposed_product,
-    takes_one_dnn,
-)
 
 LOGITS_AT_ONCE = 1 << 18
 """Pairs of one chunk: its logits stay in the cache."""
 
-CHUNK_ROWS = 256
-"""Query rows of a tile in one chunk."""
+WIDE = (256, 2048)
+"""Query rows and keys of a tile that a chunk of a forward pass has at most: few merges."""
 
-CHUNK_KEYS = 2048
-"""Keys of a tile in one chunk."""
-
-LEAST_DIRECT = 1 << 16
-"""Pairs of a tile, for each thread, from which on it is worth products of its own."""
+TALL = (1024, 256)
+"""The same in a backward pass: products with transposed weights sum over many rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,8 +123,8 @@ class Rows:
         """Add a @ b [c, n, D] to these rows of `total`."""
         if self.index is not None:
             total.flatten(0, 1).index_add_(0, self.index, torch.bmm(a, b).flatten(0, 1))
-            return
-        add_product(self.of(total), a, b)
+        else:
+            _add_product(self.of(total), a, b)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,15 +153,25 @@ class Keys:
             return
         if self.step == 0 or self.c == 1:
             keys = total[self.slice, self.first : self.first + self.n]
-            add_transposed_product(keys[None], a.flatten(0, 1)[None], b.flatten(0, 1)[None])
+            _add_product(keys[None], a.flatten(0, 1).t()[None], b.flatten(0, 1)[None])
             return
         # Tiles whose keys do not overlap are added together.
-        apart = -(-self.n // abs(self.step))
+        apart = -(-self.n // self.step)
         for i in range(min(apart, self.c)):
             here = slice(i, self.c, apart)
             first, c = self.first + i * self.step, len(range(i, self.c, apart))
             keys = tiles_of_slice(total, self.slice, first, self.step * apart, c, self.n)
-            add_transposed_product(keys, a[here], b[here])
+            _add_product(keys, a[here].transpose(1, 2), b[here])
+
+
+def _add_product(total: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> None:
+    """Add a @ b in each of c to `total`, whose c parts do not overlap: [c, m, n]."""
+    if total.shape[0] == 1:
+        total[0].addmm_(a[0], b[0])
+    elif total.is_contiguous():
+        total.baddbmm_(a, b)
+    else:
+        total.add_(torch.bmm(a, b))
 
 
 def tiles_of_slice(
@@ -200,30 +202,27 @@ def rows_along(walk: Walk, x: torch.Tensor) -> torch.Tensor:
     return x if walk.q_map is None else x.index_select(1, walk.q_map)
 
 
-def chunks(work: Work, piece: Piece | Gathered, at_once: int = LOGITS_AT_ONCE) -> Iterator[Chunk]:
-    """The piece in chunks of about `at_once` pairs."""
+def chunks(
+    work: Work,
+    piece: Piece | Gathered,
+    most: tuple[int, int] = WIDE,
+    at_once: int = LOGITS_AT_ONCE,
+) -> Iterator[Chunk]:
+    """The piece in chunks of about `at_once` pairs, of at most `most` rows and keys of a tile."""
     if isinstance(piece, Gathered):
         yield from _gathered_chunks(work, piece, at_once)
         return
     bias = bias_of(piece.mask, work.q.dtype)
-    n_rows, n_keys = min(piece.n_rows, CHUNK_ROWS), min(piece.n_keys, CHUNK_KEYS)
-    step = 1 if is_direct(work, piece) else max(at_once // (n_rows * n_keys), 1)
+    n_rows, n_keys = min(piece.n_rows, most[0]), min(piece.n_keys, most[1])
+    step = max(at_once // (n_rows * n_keys), 1)
     for s in range(piece.q_slice.n):
         for i in range(0, piece.q_first.n, step):
             tiles = range(i, min(i + step, piece.q_first.n))
-            for first_row in range(0, piece.n_rows, CHUNK_ROWS):
-                rows = slice(first_row, min(first_row + CHUNK_ROWS, piece.n_rows))
-                for first_key in range(0, piece.n_keys, CHUNK_KEYS):
-                    keys = slice(first_key, min(first_key + CHUNK_KEYS, piece.n_keys))
+            for first_row in range(0, piece.n_rows, n_rows):
+                rows = slice(first_row, min(first_row + n_rows, piece.n_rows))
+                for first_key in range(0, piece.n_keys, n_keys):
+                    keys = slice(first_key, min(first_key + n_keys, piece.n_keys))
                     yield _strided_chunk(work, piece, bias, s, tiles, rows, keys)
-
-
-def is_direct(work: Work, piece: Piece) -> bool:
-    """Whether each tile of the piece is a chunk of its own, with oneDNN's products."""
-    n_rows, n_keys = min(piece.n_rows, CHUNK_ROWS), min(piece.n_keys, CHUNK_KEYS)
-    pairs = n_rows * n_keys
-    enough = pairs >= LEAST_DIRECT * torch.get_num_threads()
-    return enough and takes_one_dnn(work.q[:1], pairs * work.q.shape[2])
 
 
 def bias_of(mask: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor | None:

@@ -211,3 +211,13 @@ def test_changing_the_output_in_place_is_noticed(patterns):
     out.detach().zero_()
     with pytest.raises(RuntimeError, match="inplace operation"):
         out.backward(d_out)
+
+
+def test_attention_is_the_same_under_autocast():
+    pattern = maskc.loads("pattern long = recent(1500)").long
+    tensors = drawn((1, 1, 2500, 32), (1, 1, 2500, 32), dtype=torch.float32)
+    plain = run(pattern, *tensors)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = run(pattern, *tensors)
+    for field in ("out", "lse", "dq", "dk", "dv"):
+        assert torch.equal(getattr(got, field), getattr(plain, field)), field
