@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from heapq import nsmallest
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 from unicodedata import combining, east_asian_width
 
 from maskc.source import Span
@@ -24,7 +24,14 @@ UNPRINTABLE = re.compile(
 )
 """What would move a terminal's cursor, turn its text round, or cannot be encoded."""
 
-COLOURS = {"error": "1;31", "bold": "1", "gutter": "1;34", "second": "1;34", "help": "1;36"}
+COLOURS = {
+    "error": "1;31",
+    "warning": "1;33",
+    "bold": "1",
+    "gutter": "1;34",
+    "second": "1;34",
+    "help": "1;36",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,10 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One error. `id` is kebab-case; `note` stands at the underlined span; `hint` is the cure."""
+    """One error or warning.
+
+    `id` is kebab-case; `note` stands at the underlined span; `hint` is the cure.
+    """
 
     id: str
     message: str
@@ -46,6 +56,7 @@ class Diagnostic:
     hint: str = ""
     labels: tuple[Label, ...] = ()
     file_name: str = ""
+    severity: Literal["error", "warning"] = "error"
 
     @property
     def file(self) -> str:
@@ -172,7 +183,7 @@ def _paint(style: str, text: str) -> str:
 
 
 def _one(diagnostic: Diagnostic, paint: Any) -> str:
-    head = paint("error", f"error[{diagnostic.id}]")
+    head = paint(diagnostic.severity, f"{diagnostic.severity}[{diagnostic.id}]")
     lines = [f"{head}{paint('bold', ': ' + _clean(diagnostic.message))}"]
     span = diagnostic.span
     if span is None:

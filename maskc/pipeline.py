@@ -56,6 +56,13 @@ def check(path: Path) -> tuple[ir.Pattern, ...]:
     return _checked(_read(path))
 
 
+def warnings(path: Path) -> tuple[Diagnostic, ...]:
+    """What a file without errors declares and does not use, in source order."""
+    from maskc.check.unused import unused
+
+    return unused(parse(_read(path)))
+
+
 def check_text(text: str, name: str = "spec.attn") -> tuple[ir.Pattern, ...]:
     """The patterns of a spec given as text, as `check`."""
     return _checked(_source(text, name))

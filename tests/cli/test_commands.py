@@ -81,6 +81,15 @@ def test_check_as_data_has_every_place(tmp_path):
     assert (error["line"], error["column"], error["end_column"]) == (1, 13, 19)
 
 
+def test_check_warns_of_what_is_not_used(tmp_path):
+    (tmp_path / "a.attn").write_text("pattern a(w: int = 3, u: int = 4) = recent(w)\n")
+    run = maskc("check", "a.attn", cwd=tmp_path)
+    assert (run.code, run.out) == (0, "a.attn: ok (a)\n")
+    assert run.err.startswith("warning[unused-name]: parameter `u` is declared and not used")
+    told = json.loads(maskc("check", "a.attn", "--json", cwd=tmp_path).out)
+    assert [(w["line"], w["column"]) for w in told["warnings"]] == [(1, 23)]
+
+
 def test_show_draws_the_pairs_that_are_kept():
     run = maskc("show", STREAMING, "--n", 6, "--param", "window=2", "--param", "sinks=1", "--json")
     rows = json.loads(run.out)["heads"][0]["rows"]

@@ -1,0 +1,54 @@
+"""What is declared and not used is told, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from maskc.check.unused import unused
+from maskc.grammar.parse import parse, source
+
+ROOT = Path(__file__).parents[2]
+FILES = [*sorted((ROOT / "examples").rglob("*.attn")), ROOT / "maskc" / "prelude.attn"]
+
+IDLE = """
+const _spare = 4
+const shared = 3
+const _step = 2
+def _twice(x: int) = x * _step
+def _again = _spare > 3
+def near(x: int, y: int) = x < shared
+pattern p(w: int = 3, u: int >= w = 4, t: int = 5) {
+    space text(n) ++ image: grid(y, x = t)
+    input doc: int[token]
+    input extra: float[head]
+    let z = 3
+    let f(i: int, j: int) = i < _twice(q)
+    let of(a: axis) = q.a
+    sink_logit extra
+    mask f(w, 3) & q in text & of(y) < 2
+}
+"""
+
+
+def told(text: str) -> list[str]:
+    return [f"{d.line}: {d.message}" for d in unused(parse(source(text, "spec.attn")))]
+
+
+def test_what_nothing_needs_is_told():
+    # `_again` needs `_spare`, but nothing needs `_again`.
+    assert told(IDLE) == [
+        "2: const `_spare` is declared and not used",
+        "6: def `_again` is declared and not used",
+        "7: parameter `y` is declared and not used",
+        "8: parameter `u` is declared and not used",
+        "10: input `doc` is declared and not used",
+        "12: let `z` is declared and not used",
+        "13: parameter `j` is declared and not used",
+    ]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_our_own_files_use_what_they_declare(path):
+    assert not told(path.read_text(encoding="utf-8"))
