@@ -84,14 +84,14 @@ def measured(file: Path) -> dict[str, Any]:
 
 
 def settings(file: Path) -> list[str]:
-    """The words after `maskc explain FILE` for each pattern of a file."""
+    """The words after `maskc explain FILE` for each pattern of a file that has a setting."""
     lines = header(file, "explain")
     found = []
     for pattern in pipeline.check(file):
         word = f"--pattern {pattern.name}"
-        own = [line for line in lines if word in line]
+        own = [line for line in lines if f"{word} " in f"{line} "]
         shared = [f"{line} {word}" for line in lines if "--pattern" not in line]
-        found.append((own or shared)[0])
+        found += (own or shared)[:1]
     return found
 
 
