@@ -6,6 +6,7 @@ from collections.abc import Sequence, Set
 
 from maskc.diagnostics import near_miss
 from maskc.grammar.errors import Errors
+from maskc.grammar.habits import STARTERS, habit
 from maskc.grammar.lines import DECLARATIONS, OPERATORS, STATEMENTS
 from maskc.grammar.table import table
 from maskc.grammar.tokens import Token
@@ -64,9 +65,8 @@ def explain(tokens: Sequence[Token], at: int, expected: Set[str], errors: Errors
     elif token.kind == "_END":
         _ends_early(tokens, wants_operand, expected, errors)
     elif "NAME" in expected and not wants_operand and _is_reserved(token):
-        _tell(
-            errors, "reserved-name", token, f"`{token.text}` is a word of attn and cannot be a name"
-        )
+        message = f"`{token.text}` is a word of attn and cannot be a name"
+        _tell(errors, "reserved-name", token, message, habit(tokens, at, expected))
     elif wants_operand:
         _no_operand(tokens, at, expected, errors)
     elif "PLUS" in expected:
@@ -97,6 +97,8 @@ def _statement(token: Token, tokens: Sequence[Token], outside: bool, errors: Err
         )
         if token.kind == "NAME" and tokens[1].kind == "EQUAL":
             hint = f"write `{'const' if outside else 'let'} {text} = ...`"
+        elif text in STARTERS:
+            hint = STARTERS[text]
         elif not meant and not outside and _is_expression(tokens):
             hint = f"write `mask {_cut(text)} ...`"
         _tell(errors, "unknown-statement", token, f"`{text}` does not start a {what}", hint)
@@ -109,18 +111,17 @@ def _is_expression(tokens: Sequence[Token]) -> bool:
 def _ends_early(
     tokens: Sequence[Token], wants_operand: bool, expected: Set[str], errors: Errors
 ) -> None:
-    last = tokens[-2]
+    last, hint = tokens[-2], habit(tokens, len(tokens) - 1, expected)
     span = errors.span(last.end, last.end)
     if wants_operand:
         heads = tokens[0].kind in ("PATTERN", "MASK") and last.kind in ("EQUAL", "MASK")
         what = "the mask" if heads else "an expression"
         message = f"{what} is missing after `{last.text}`"
-        hint = ""
         if last.kind in ("MASK", "SCORE", "SINK_COUNT"):
             hint = f"it starts on the line of `{last.text}`, or in parentheses"
         errors.tell("missing-expression", message, span, hint=hint)
     else:
-        errors.tell("syntax", f"{_names(expected)} is missing after `{last.text}`", span)
+        errors.tell("syntax", f"{_names(expected)} is missing after `{last.text}`", span, "", hint)
 
 
 def _no_operand(tokens: Sequence[Token], at: int, expected: Set[str], errors: Errors) -> None:
@@ -136,14 +137,14 @@ def _no_operand(tokens: Sequence[Token], at: int, expected: Set[str], errors: Er
         _tell(errors, "syntax", token, f"`{before.text} {token.text}` is not an operator")
     elif _is_reserved(token):
         message = f"`{token.text}` is a word of attn, not a value"
-        _tell(errors, "reserved-name", token, message)
+        _tell(errors, "reserved-name", token, message, habit(tokens, at, expected))
     else:
         message = f"an expression is missing before `{token.text}`"
-        _tell(errors, "missing-expression", token, message)
+        _tell(errors, "missing-expression", token, message, habit(tokens, at, expected))
 
 
 def _no_operator(tokens: Sequence[Token], at: int, expected: Set[str], errors: Errors) -> None:
-    token, before = tokens[at], tokens[at - 1]
+    token = tokens[at]
     kind, text = token.kind, token.text
     if kind in STATEMENTS | DECLARATIONS and "_END" in expected:
         _tell(errors, "syntax", token, f"a new line is missing before `{text}`")
@@ -169,15 +170,16 @@ def _no_operator(tokens: Sequence[Token], at: int, expected: Set[str], errors: E
     elif "COMMA" in expected and [t.kind for t in tokens[at + 1 : at + 2]] == ["ARROW"]:
         _tell(errors, "syntax", token, f"a comma is missing before `{text}`")
     elif kind in OPERANDS or kind in SOFT:
-        _two_operands(token, before, expected, errors)
+        _two_operands(tokens, at, expected, errors)
     else:
         _other(tokens, at, expected, errors)
 
 
-def _two_operands(token: Token, before: Token, expected: Set[str], errors: Errors) -> None:
+def _two_operands(tokens: Sequence[Token], at: int, expected: Set[str], errors: Errors) -> None:
+    token, before = tokens[at], tokens[at - 1]
     operators = [w for w, k in table().spellings.items() if w.isalpha() and k in expected]
     meant = near_miss(token.text, operators) if token.kind == "NAME" else None
-    hint = f"did you mean `{meant}`?" if meant else ""
+    hint = f"did you mean `{meant}`?" if meant else habit(tokens, at, expected)
     if token.text == "elif":
         hint = "write `else if`"
     if not hint and before.kind == "INT" and token.kind == "NAME":
@@ -190,7 +192,7 @@ def _two_operands(token: Token, before: Token, expected: Set[str], errors: Error
 
 def _other(tokens: Sequence[Token], at: int, expected: Set[str], errors: Errors) -> None:
     token, before = tokens[at], tokens[at - 1]
-    hint = ""
+    hint = habit(tokens, at, expected)
     if before.kind == "RBRACE" and set(expected) == {"_END"}:
         _tell(errors, "syntax", token, "a new line is missing after `}`")
         return

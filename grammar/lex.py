@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from maskc.grammar.errors import Errors, raise_all
+from maskc.grammar.habits import lookalike
 from maskc.grammar.table import table
 from maskc.grammar.tokens import Token
 from maskc.source import Source
@@ -38,7 +39,7 @@ FOREIGN = {
     "=<": ("<=", "write `<=`"),
     "...": ("..", "a range is `low..high`, without its end"),
     "..=": ("..", "a range is `low..high`, without its end: write `low..high + 1`"),
-    "/": ("//", "write `//`, which rounds down"),
+    "/": ("//", "write `//`, which rounds down; of floats, multiply by the inverse"),
     "->": ("=>", "an arm of `match` is `value => result`"),
     "~": ("!", "write `not` or `!`"),
     "True": ("true", "write `true`"),
@@ -189,7 +190,8 @@ class _Lexer:
             self._tell("name-too-long", message, start, end)
         elif not text.islower() and text.strip("_0123456789"):
             message = f"`{text}` is not a name: names are lowercase"
-            self._tell("uppercase-name", message, start, end, "", f"write `{text.lower()}`")
+            hint = "no pair at all is `nothing`" if text == "None" else f"write `{text.lower()}`"
+            self._tell("uppercase-name", message, start, end, "", hint)
         return "NAME"
 
     def _number(self, text: str, start: int, end: int) -> str:
@@ -231,6 +233,7 @@ class _Lexer:
             message = (
                 f"`{_cut(text)}` stands outside a comment: only comments may hold such letters"
             )
+            hint = lookalike(text)
         else:
             message = f"`{text}` is not a sign of attn"
             hint = {

@@ -11,11 +11,19 @@ from maskc.check.kinds import describe, typed
 from maskc.check.loops import default_value
 from maskc.check.scope import Scope
 from maskc.check.values import POISON, AxisName, Entry, Global, Local, Names, Poison, Table, Value
-from maskc.diagnostics import Label
+from maskc.diagnostics import Label, near_miss
 
 Lower = Callable[[syntax.Expression, Scope], Value]
 
 TYPES = {"int": ir.INT, "bool": ir.BOOL, "float": ir.FLOAT}
+
+
+OTHER_TYPES = {
+    **dict.fromkeys(("integer", "long", "number"), "int"),
+    **dict.fromkeys(("boolean", "mask"), "bool"),
+    **dict.fromkeys(("double", "real"), "float"),
+}
+"""Types of other languages by ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,12 @@ class Bound:
     parameter: syntax.Parameter
     value: Value
     place: syntax.Node
+
+
+def type_meant(name: str) -> str:
+    """The cure for a type that does not exist, or nothing."""
+    meant = OTHER_TYPES.get(name) or near_miss(name, TYPES)
+    return f"did you mean `{meant}`?" if meant else ""
 
 
 def definition(

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from maskc import ir, syntax
-from maskc.check.calls import TYPES
+from maskc.check.calls import TYPES, type_meant
 from maskc.check.expressions import lower
 from maskc.check.kinds import typed
 from maskc.check.names import check_name, name_span
@@ -87,5 +87,5 @@ def _unknown(node: syntax.Parameter, scope: Scope) -> Value:
         return POISON
     if kind.name not in TYPES or kind.dynamic or kind.axes is not None:
         text = "the type of a def's parameter is `int`, `bool`, `float`, `axis` or `input`"
-        return scope.error("wrong-type", text, kind)
+        return scope.error("wrong-type", text, kind, hint=type_meant(kind.name))
     return scope.room.nodes.keep(ir.Param(f"open:{node.name}", TYPES[kind.name]))

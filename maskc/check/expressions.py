@@ -25,6 +25,23 @@ from maskc.check.values import (
 )
 from maskc.diagnostics import Label
 
+OTHER_NAMES = {
+    **dict.fromkeys(("q_idx", "q_pos", "query", "row", "i"), "the query's position is `q`"),
+    **dict.fromkeys(("kv_idx", "k_idx", "k_pos", "key", "col", "j"), "the key's position is `k`"),
+    **dict.fromkeys(("h", "head_idx", "h_idx", "q_head"), "the query's head is `head`"),
+    **dict.fromkeys(("b", "batch_idx", "b_idx"), "the place in the batch is `batch`"),
+    **dict.fromkeys(("seq_len", "seqlen", "seq_length", "n"), "the number of keys is `len(k)`"),
+    **dict.fromkeys(
+        ("sliding_window", "local", "swa"), "see `recent(n)` and `window(left, right)`"
+    ),
+    **dict.fromkeys(("tril", "is_causal"), "see `causal`"),
+    **dict.fromkeys(("range", "arange"), "write `low..high` after `in`"),
+    **dict.fromkeys(("full", "ones"), "every pair is `everything`"),
+    **dict.fromkeys(("none", "zeros", "empty"), "no pair is `nothing`"),
+    **dict.fromkeys(("float", "int", "bool"), "ints become floats by themselves, in `score` only"),
+}
+"""What other libraries' names are called here, where a spec does not define them."""
+
 SLICE_AXES = ("batch", "head", "kv_head", "layer")
 
 
@@ -137,7 +154,8 @@ def _unknown(node: syntax.Name, scope: Scope) -> Poison:
     prelude = scope.file.prelude.names if scope.file.prelude else ()
     segments = scope.plan.segment_names() if scope.plan else ()
     known = chain(scope.names, segments, prelude, words, scope.file.names)
-    hint = scope.near(known, name)
+    own = chain(scope.names, segments, scope.file.names)
+    hint = scope.near(own, name) or OTHER_NAMES.get(name) or scope.near(known, name)
     return scope.error(
         "unknown-name", f"there is nothing named `{name}`", node, "not defined here", hint
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from maskc import ir, points, syntax
-from maskc.check.calls import TYPES, constant_entries
+from maskc.check.calls import TYPES, constant_entries, type_meant
 from maskc.check.kinds import typed
 from maskc.check.names import check_name, name_span
 from maskc.check.scope import Scope
@@ -29,7 +29,9 @@ def parameter(node: syntax.Parameter, scope: Scope, lower: Lower) -> tuple[ir.Sc
         return None
     if kind.name not in TYPES:
         text = f"a pattern's parameter is an int, bool or float, not `{kind.name}`"
-        scope.error("wrong-type", text, kind, hint="`axis` and `input` are for `def`")
+        for_def = kind.name in ("axis", "input")
+        hint = "`axis` and `input` are for `def`" if for_def else type_meant(kind.name)
+        scope.error("wrong-type", text, kind, hint=hint)
         return None
     type = TYPES[kind.name]
     axes = _table_axes(kind, scope)
@@ -66,9 +68,10 @@ def tensor(
     kind = node.type
     if kind.name not in TYPES or kind.dynamic:
         text = f"an input holds `int`, `bool` or `float`, not `{kind.name}`"
+        hint = type_meant(kind.name)
         if kind.dynamic:
             text = "an input is given at each call anyway; `dynamic` is for parameters"
-        scope.error("wrong-type", text, kind)
+        scope.error("wrong-type", text, kind, hint=hint)
         return None
     if not kind.axes:
         hint = f"write `input {node.name}: {kind.name}[batch, token]`, say"
