@@ -247,7 +247,7 @@ def _input(declared: Input, given: dict[str, Any], call: Call, move: bool) -> to
     allowed = {"int": INT_DTYPES, "bool": (torch.bool,), "float": FLOAT_DTYPES}[declared.type]
     if value.dtype not in allowed:
         raise TypeError(f"input {name} has dtype {value.dtype}; wanted {declared.type}")
-    if value.device != call.device and not move:
+    if value.device != call.device and (not move or value.is_meta):
         raise ValueError(f"input {name} is on {value.device}; q is on {call.device}")
     if value.ndim != len(declared.axes):
         raise ValueError(

@@ -234,7 +234,7 @@ def test_a_call_that_may_leave_64_bits_is_refused():
         ({"n_q": 2**31}, "n_q is 2147483648; wanted at most 2147483647"),
         ({"n_q": 8, "heads": 0}, "heads is 0; wanted at least 1"),
         ({"n_q": 8, "heads": 8, "kv_heads": 6}, "kv_heads is 6; heads is 8: wanted a divisor"),
-        ({"n_q": 8, "device": "abacus"}, "device is 'abacus'; wanted one that torch knows"),
+        ({"n_q": 8, "device": "abacus"}, "device is 'abacus'; wanted one that torch has here"),
     ],
 )
 def test_wrong_counts_are_told(arguments, message):
