@@ -208,7 +208,7 @@ class Printer:
             parts.append((SPACE, above, operator, " ", text))
         return Piece(Group(tuple(parts)), level, self._is_open(rest[-1], tighter))
 
-    def _operand(self, node: s.Expression, level: int, is_last: bool) -> tuple[Document, Document]:
+    def _operand(self, node: s.Node, level: int, is_last: bool) -> tuple[Document, Document]:
         """An operand after an operator: the comments above the two, and its text."""
         if not is_last:
             return self._own_line(node, level, False)

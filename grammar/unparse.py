@@ -92,6 +92,7 @@ class _Unparser(Printer):
         if node.kind == "cross":
             return self._documented(node, "space cross")
         if node.kind == "two":
+            assert node.query is not None and node.key is not None, "both sides have a space"
             query = ("space query: ", self._first(node.query), ",")
             above, key = self._operand(node.key, ANY, True)
             text = Group((query, Indent((SPACE, above, "key: ", key))))

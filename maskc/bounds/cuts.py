@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from maskc import ir
 from maskc.analysis import K, Q, atoms
-from maskc.bounds.interval import Intervals, side
+from maskc.bounds.interval import Interval, Intervals, side
 from maskc.bounds.literals import SIDES
 from maskc.bounds.rectangle import Rectangles
 from maskc.ir import FALSE, TRUE, Const, Node, Op, Var
@@ -66,7 +66,7 @@ class _Solver:
     def __init__(self, rectangles: Rectangles) -> None:
         self.rectangles = rectangles
         self.names = rectangles.names
-        box = {Q: side("q", Var("q0"), Var("q1"))}
+        box: dict[Node, Interval] = {Q: side("q", Var("q0"), Var("q1"))}
         self.reader = Intervals(box, lambda node: (FALSE, TRUE), self.names, signs=rectangles.signs)
 
     def __call__(self, atom: Node) -> Iterator[Node]:
@@ -91,10 +91,9 @@ class _Solver:
             return
         rest = Linear(tuple(x for x in total.terms if x[0] != form), total.constant)
         value = self.reader(written(rest.times(-n)))
-        ends = (value.low, value.high)
-        if None in ends or any(self._looks_up(end) for end in ends):
+        low, high = value.low, value.high
+        if low is None or high is None or self._looks_up(low) or self._looks_up(high):
             return
-        low, high = ends
         if atom.name in ("eq", "ne"):
             steps = low, c.add(high, ONE)
         elif n > 0:
