@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from maskc import cli_call, cli_text, options, shell
-from maskc.diagnostics import MaskcError, to_json
+from maskc.diagnostics import Diagnostic, MaskcError, render, to_json
 from maskc.version import __version__
 
 STAGES = ("tokens", "ast", "ir", "layout", "schedule", "kernel")
@@ -84,7 +84,7 @@ def compile_files(
     failed: list[MaskcError] = []
     for path in files:
         try:
-            click.echo(shell.needing_torch("this stage", lambda path=path: done(path)))
+            click.echo(shell.needing("this stage", lambda path=path: done(path)))
         except MaskcError as error:
             failed.append(error)
     if failed:
@@ -104,26 +104,31 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 
     With --json: `ok`; `files`, each with its `patterns`; `errors`, each with `id`, `file`, `line`,
     `column`, `end_line`, `end_column` (from 1, in characters), `message` and `hint`; `omitted`, how
-    many errors more there were.
+    many errors more there were; `warnings`, names that nothing uses.
     """
     from maskc import pipeline
 
     good: list[dict[str, Any]] = []
+    warned: list[Diagnostic] = []
     failed: list[MaskcError] = []
     for path in files:
         try:
             names = [pattern.name for pattern in pipeline.check(path)]
+            warned += pipeline.warnings(path)
             good.append({"file": str(path), "patterns": names})
         except MaskcError as error:
             failed.append(error)
     error = shell.together(failed)
     if as_json:
         errors = [to_json(diagnostic) for diagnostic in error.diagnostics]
+        warnings = [to_json(diagnostic) for diagnostic in warned]
         told = {"ok": not failed, "files": good, "errors": errors, "omitted": error.omitted}
-        shell.print_json(told)
+        shell.print_json({**told, "warnings": warnings})
         sys.exit(1 if failed else 0)
     for told in good:
         click.echo(f"{told['file']}: ok ({', '.join(told['patterns']) or 'no patterns'})")
+    if warned:
+        click.echo(render(warned, shell.colored(sys.stderr)), err=True)
     if failed:
         raise error
 
@@ -174,7 +179,7 @@ def fuzz(file: Path, examples: int, seed: int | None, backend: str, device: str)
 
             return run(file, examples, step, backend=backend, device=device, seed=seed)
 
-    told = shell.needing_torch("fuzzing", fuzzed)
+    told = shell.needing("fuzzing", fuzzed)
     if told.failure is not None:
         failure = told.failure
         raise shell.Said(f"`{failure.pattern}` is wrong\n{failure.message}")

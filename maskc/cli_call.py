@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from maskc import options, shell
+from maskc.files import replace
 
 if TYPE_CHECKING:
     from maskc import ir
+    from maskc.panels import Panel
     from maskc.setting import Setting
+    from maskc.show import Cells
+
+IMAGES = (".png", ".svg")
 
 MOST_PICTURES = 16
 TILES_A_SIDE = 48
@@ -26,63 +34,65 @@ DOCUMENT = 512
         "maskc show examples/streaming_llm.attn --param window=12 --param sinks=2",
         "maskc show examples/packed_documents.attn --input doc=0*10,1*20,2*18",
         "maskc show examples/bigbird.attn --tiles --n 4096",
+        "maskc show examples/duo_attention.attn --n 4096 -o mask.svg",
     ],
 )
 @options.file
 @click.option("--n", type=options.LENGTH, default=48, show_default=True, help="Keys.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write an image, .png or .svg: the mask on its tiles, head by head.",
+)
 @click.option("--tiles", is_flag=True, help="Draw the layout: full, partial and empty tiles.")
-@click.option("--block", type=options.LENGTH, help="Side of a tile, with --tiles.")
+@click.option("--block", type=options.LENGTH, help="Side of a tile, with --tiles or --out.")
 @click.option("--head", type=click.IntRange(0), help="One head only.")
+@click.option(
+    "--query", type=click.IntRange(0), help="With --out: the row whose view of a grid is drawn."
+)
 @click.option("--shrink", is_flag=True, help="Shrink default sizes that do not fit the picture.")
 @options.call
 @options.as_json
 def show(
     file: Path,
     n: int,
+    out: Path | None,
     tiles: bool,
     block: int | None,
     head: int | None,
+    query: int | None,
     shrink: bool,
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Draw the mask of FILE: queries downwards, keys to the right.
+    """Draw the mask of FILE, in the terminal or as an image.
 
-    Parameters have the spec's defaults; what has no default is made up, and said.
+    Queries go downwards, keys to the right. Parameters have the spec's defaults; what has no
+    default is made up, and said. Where keys stand on a grid, an image also shows what one query
+    sees there. With --json: `pattern`, `n_q`, `n_k`, `made_up`, `block` (1 for pairs) and `heads`,
+    each with `head` and `rows` of 0 and 1, or of 0 absent, 1 partial, 2 full with --tiles.
     """
-    from maskc.show import as_words, cells, draw, draw_tiles
+    if out is not None and (as_json or tiles):
+        raise click.UsageError("--out stands without --json and --tiles")
+    if out is not None and out.suffix.lower() not in IMAGES:
+        raise click.BadParameter(f"wanted a name in {' or '.join(IMAGES)}", param_hint="--out")
+    if query is not None and out is None:
+        raise click.UsageError("--query is for an image: give --out")
     from maskc.stand_in import large_sizes
 
-    block = block or max(1, -(-n // TILES_A_SIDE))
     pattern, call = _pattern_and_call(file, n, chosen, shrink=shrink)
-    if head is not None and head >= call.heads:
-        raise click.BadParameter(f"{head} is outside 0..{call.heads}", param_hint="--head")
+    for name, index, length in (("--head", head, call.heads), ("--query", query, call.n_q)):
+        if index is not None and index >= length:
+            raise click.BadParameter(f"{index} is outside 0..{length}", param_hint=name)
     heads = range(call.heads) if head is None else range(head, head + 1)
-    if len(heads) > MOST_PICTURES:
-        raise click.UsageError(f"{len(heads)} heads are too many to draw: choose one with --head")
-    if tiles:
-        from maskc.explain import tiles_of
-
-        if max(call.n_q, call.n_k) > block * 512:
-            raise click.UsageError("more than 512 tiles a side: give a larger --block")
-        attention = _attention(file, pattern.name, "a layout")
-        drawn = shell.answered(lambda: tiles_of(attention, call, block, heads))
+    if out is not None:
+        write = partial(_write_image, out, file, pattern, call, heads, block, query)
+        click.echo(str(shell.needing("an image", write)))
     else:
-        drawn = shell.answered(lambda: [cells(pattern, call, h) for h in heads])
-    if as_json:
-        rows = [as_words(mask) for mask in drawn]
-        pictures = [{"head": h, "rows": words} for h, words in zip(heads, rows, strict=True)]
-        told = {"pattern": pattern.name, "n_q": call.n_q, "n_k": call.n_k, "made_up": call.made_up}
-        shell.print_json({**told, "block": block if tiles else 1, "heads": pictures})
-        return
-    plain, width = not shell.writes_blocks(), shell.terminal_width()
-    click.echo(_caption(pattern, call))
-    for h, mask in zip(heads, drawn, strict=True):
-        if call.heads > 1:
-            click.echo(f"head {h}:")
-        click.echo(draw_tiles(mask, plain) if tiles else draw(mask, width, plain))
-    large = {} if tiles or shrink else large_sizes(pattern, n, shell.pairs(chosen["params"], ""))
-    if large:
+        _print_masks(file, pattern, call, heads, tiles, block, as_json)
+    large = large_sizes(pattern, n, shell.pairs(chosen["params"], ""))
+    if large and not (as_json or tiles or shrink):
         name = max(large, key=lambda name: large[name])
         told = f"{name} = {large[name]} reaches past {n} tokens: --shrink shows the shape"
         click.echo(told, err=True)
@@ -126,6 +136,113 @@ def explain(
     shell.console().print(table)
 
 
+def _print_masks(
+    file: Path,
+    pattern: ir.Pattern,
+    call: Setting,
+    heads: range,
+    tiles: bool,
+    block: int | None,
+    as_json: bool,
+) -> None:
+    """The masks of some heads in the terminal, or as data."""
+    from maskc.show import as_words, cells, draw, draw_tiles
+
+    if len(heads) > MOST_PICTURES:
+        raise click.UsageError(f"{len(heads)} heads are too many to draw: choose one with --head")
+    side = (block or max(1, -(-call.n_k // TILES_A_SIDE))) if tiles else 1
+    if tiles:
+        drawn = _layout(file, pattern, call, heads, side)
+    else:
+        drawn = shell.answered(lambda: [cells(pattern, call, head) for head in heads])
+    if as_json:
+        rows = [as_words(mask) for mask in drawn]
+        told = [{"head": head, "rows": words} for head, words in zip(heads, rows, strict=True)]
+        lengths = {"pattern": pattern.name, "n_q": call.n_q, "n_k": call.n_k}
+        shell.print_json({**lengths, "made_up": call.made_up, "block": side, "heads": told})
+        return
+    plain, width = not shell.writes_blocks(), shell.terminal_width()
+    click.echo(_caption(pattern, call))
+    for head, mask in zip(heads, drawn, strict=True):
+        if call.heads > 1:
+            click.echo(f"head {head}:")
+        click.echo(draw_tiles(mask, plain) if tiles else draw(mask, width, plain))
+
+
+def _write_image(
+    out: Path,
+    file: Path,
+    pattern: ir.Pattern,
+    call: Setting,
+    heads: range,
+    block: int | None,
+    query: int | None,
+) -> Path:
+    """Write the image and return its path."""
+    from maskc.neighbourhood import neighbourhood
+    from maskc.panels import panels, side_of_cell, side_of_tile
+    from maskc.plot import Picture, image
+
+    n = max(call.n_q, call.n_k)
+    block = block or side_of_tile(n)
+    cell = side_of_cell(n, block)
+    if cell is None:
+        raise click.UsageError(f"{n} tokens have more than 512 tiles a side: give a larger --block")
+    tiles = partial(_layout, file, pattern, call, heads)
+    shown = shell.answered(lambda: panels(pattern, call, heads, block, cell, tiles))
+    if len(shown) > MOST_PICTURES:
+        raise click.UsageError(f"{len(shown)} masks are too many to draw: choose one with --head")
+    picture = Picture(
+        title=pattern.name,
+        told=_told(file, pattern, call, heads, block, cell, shown),
+        panels=shown,
+        cell=cell,
+        block=block,
+        n_q=call.n_q,
+        n_k=call.n_k,
+        near=neighbourhood(pattern, call, heads[0], query),
+        n_heads=call.heads,
+    )
+    return replace(out, image(picture, out.suffix.lower()[1:]))
+
+
+def _told(
+    file: Path,
+    pattern: ir.Pattern,
+    call: Setting,
+    heads: range,
+    block: int,
+    cell: int,
+    shown: Sequence[Panel],
+) -> list[str]:
+    """The lines under the title of an image: lengths, parameters, density, what was made up."""
+    if cell == 1:
+        density = sum((p.density or 0) * len(p.heads) for p in shown) / len(heads)
+    else:
+        from maskc.explain import figures
+
+        density = figures(_attention(file, pattern.name, "an image"), call, block=block)["density"]
+    told = [_lengths(call), f"{density:.2%} of pairs kept", f"tiles of {block} x {block}"]
+    if cell > 1:
+        told.append(f"a cell is {cell} x {cell} pairs, marked where any is kept")
+    settings = {**call.keywords(), **call.sizes}
+    named = {sentence.split(" = ")[0] for sentence in call.made_up}
+    values = [f"{n} = {json.dumps(x)}" for n, x in settings.items() if n not in named]
+    return [line for line in (", ".join(told), ", ".join(values), "; ".join(call.made_up)) if line]
+
+
+def _layout(
+    file: Path, pattern: ir.Pattern, call: Setting, heads: range, block: int
+) -> list[Cells]:
+    """The tiles of some heads."""
+    from maskc.explain import tiles_of
+
+    if max(call.n_q, call.n_k) > block * 512:
+        raise click.UsageError("more than 512 tiles a side: give a larger --block")
+    attention = _attention(file, pattern.name, "a layout")
+    return shell.answered(lambda: tiles_of(attention, call, block, heads))
+
+
 def _pattern_and_call(
     file: Path, n: int, chosen: dict[str, Any], **more: Any
 ) -> tuple[ir.Pattern, Setting]:
@@ -155,10 +272,15 @@ def _attention(file: Path, name: str, what: str) -> Any:
     """The public object of a pattern, which `what` needs."""
     from maskc import pipeline
 
-    return getattr(shell.needing_torch(what, lambda: pipeline.load(file)), name)
+    return getattr(shell.needing(what, lambda: pipeline.load(file)), name)
 
 
 def _caption(pattern: ir.Pattern, call: Setting) -> str:
-    lengths = f"{call.n_q:,} x {call.n_k:,}" if call.n_q != call.n_k else f"{call.n_k:,} tokens"
     made_up = "".join(f"\n  {told}" for told in call.made_up)
-    return f"{pattern.name}, {lengths}{made_up}"
+    return f"{pattern.name}, {_lengths(call)}{made_up}"
+
+
+def _lengths(call: Setting) -> str:
+    same = call.n_q == call.n_k
+    queries = "1 query" if call.n_q == 1 else f"{call.n_q:,} queries"
+    return f"{call.n_k:,} tokens" if same else f"{queries}, {call.n_k:,} keys"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
 from maskc import pipeline
+from maskc.files import replace
 
 MARK = "\ufeff"
 
@@ -85,13 +85,4 @@ def write(path: Path, data: bytes) -> None:
     place = Path(os.path.realpath(path))
     if not os.access(place, os.W_OK):
         raise PermissionError(13, "the file may not be written", str(path))
-    mode = place.stat().st_mode & 0o7777
-    handle, beside = tempfile.mkstemp(dir=place.parent, prefix=".maskc-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(beside, mode)
-        os.replace(beside, place)
-    except BaseException:
-        os.unlink(beside)
-        raise
+    replace(place, data, place.stat().st_mode & 0o7777)

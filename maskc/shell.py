@@ -24,6 +24,9 @@ Result = TypeVar("Result")
 NEEDED = ("numpy", "torch", "triton")
 """Packages that a module of the same name beside it would hide from a generated one."""
 
+EXTRAS = {**dict.fromkeys(NEEDED, "run"), "matplotlib": "plot", "hypothesis": "test"}
+"""What to install of maskc for a package that a command needs."""
+
 
 class Said(click.ClickException):
     """A mistake of the user's in one sentence; exit code 1."""
@@ -115,14 +118,15 @@ def terminal_width() -> int:
         return 0
 
 
-def needing_torch(what: str, answer: Callable[[], Result]) -> Result:
-    """The answer, or a sentence where torch is missing."""
+def needing(what: str, answer: Callable[[], Result]) -> Result:
+    """The answer, or a sentence where torch, triton or matplotlib is missing."""
     try:
         return answer()
     except ModuleNotFoundError as error:
-        if error.name not in NEEDED:
+        extra = EXTRAS.get(error.name or "")
+        if extra is None:
             raise
-        raise Said(f"{what} needs {error.name}: pip install 'maskc[run]'") from None
+        raise Said(f"{what} needs {error.name}: pip install 'maskc[{extra}]'") from None
 
 
 def answered(answer: Callable[[], Result]) -> Result:

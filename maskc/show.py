@@ -34,9 +34,9 @@ def cells(pattern: ir.Pattern, call: Setting, head: int = 0) -> list[list[bool]]
         SettingError: where drawing would take more than a few seconds.
 
     """
-    steps = _steps(pattern.mask) * call.n_q * call.n_k
-    if max(call.n_q, call.n_k) > MOST_TOKENS or steps > MOST_STEPS:
-        most = min(MOST_TOKENS, int((MOST_STEPS / max(1, _steps(pattern.mask))) ** 0.5))
+    whole = steps(pattern.mask) * call.n_q * call.n_k
+    if max(call.n_q, call.n_k) > MOST_TOKENS or whole > MOST_STEPS:
+        most = min(MOST_TOKENS, int((MOST_STEPS / max(1, steps(pattern.mask))) ** 0.5))
         raise SettingError(
             f"a picture pair by pair shows at most {most} tokens of `{pattern.name}`: "
             "give a smaller --n, or --tiles"
@@ -117,7 +117,7 @@ def _braille(mask: Cells) -> str:
     return "\n".join(lines)
 
 
-def _steps(node: ir.Node) -> int:
+def steps(node: ir.Node) -> int:
     """Operations that one evaluation takes at most; a quantifier of unknown length counts 64."""
     known: dict[ir.Node, int] = {}
     for part in ir.postorder(node):

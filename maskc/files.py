@@ -1,0 +1,31 @@
+"""How files are written: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def replace(path: Path, data: bytes, mode: int = 0o644) -> Path:
+    """Write a file beside its place and rename it, so that an interrupt leaves the old one.
+
+    Args:
+        path: the file, in a folder that is there.
+        data: its bytes.
+        mode: its permissions.
+
+    Returns:
+        `path`.
+
+    """
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(beside, mode)
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
+    return path
