@@ -232,11 +232,11 @@ def means(height: int, width: int, queries: int) -> Call:
     return Call(height + width, n_q=queries, cross=True, segments=segments, params=params)
 
 
-@defines("vision/cd_mask.attn", means(5, 7, 3), means(8, 4, 10))
+@defines("vision/cd_mask.attn", means(5, 7, 3), means(8, 5, 10))
 def cd_mask_rows(call: Call) -> np.ndarray:
     return np.arange(call.n) < np.full((call.n_q, 1), call.segments["row"])
 
 
-@defines("vision/cd_mask.attn", means(5, 7, 3), means(8, 4, 10))
+@defines("vision/cd_mask.attn", means(5, 7, 3), means(8, 5, 10))
 def cd_mask_columns(call: Call) -> np.ndarray:
     return ~cd_mask_rows(call)
