@@ -319,13 +319,19 @@ def _function(
     texts = body.write(*roots, results=results)
     returned = ", ".join(results) if results else texts[0].text
     returned += "," if len(results) == 1 else ""
-    if like and not any(isinstance(node, (Var, ir.Load)) for node in ir.postorder(*roots)):
+    if like and not any(map(_is_tensor, ir.postorder(*roots))):
         returned = f"torch.full_like({like}, {returned})"
     lines += [*body.lines, f"return {returned}"]
     name = f"{pattern.name}_{suffix}"
     head = f"def {name}({arguments}):"
     text = "\n".join([head, f'    """{doc}"""', *(f"    {line}" for line in lines)])
     return Function(name, text + "\n")
+
+
+def _is_tensor(node: Node) -> bool:
+    """Whether a leaf of a score is a tensor at run time; what a whole call shares is a number."""
+    by_pair = (*ir.POSITIONS, *ir.SLICE, "s")
+    return isinstance(node, ir.Load) or (isinstance(node, Var) and node.name in by_pair)
 
 
 def unpacked(
