@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from maskc.codegen.runtime.torch_forward import logits_of
+from maskc.codegen.runtime.torch_forward import logits_of, raw_logits_of
 from maskc.codegen.runtime.torch_pieces import TALL, Chunk, Work, chunks, rows_along
 from maskc.codegen.runtime.torch_plan import Gathered, Piece
 
@@ -78,7 +78,7 @@ def _pair_gradients(
     work: Work, chunk: Chunk, lse: torch.Tensor, d_out: torch.Tensor, delta: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """P and dS [c, R, L]."""
-    weights = torch.bmm(chunk.q * work.scale, chunk.k.transpose(1, 2)).sub_(lse[:, :, None])
+    weights = raw_logits_of(work, chunk).sub_(lse[:, :, None])
     if chunk.bias is not None:
         weights.add_(chunk.bias)
     weights.mul_(LOG2_E).exp2_()
@@ -96,7 +96,8 @@ def _pair_gradients_with_care(
     if chunk.mask is not None:
         weights, d_s = (torch.where(chunk.mask, x, 0.0) for x in (weights, d_s))
     if work.trained:
-        _add_input_gradients(work, chunk, raw, d_s)
+        kept = raw if chunk.mask is None else torch.where(chunk.mask, raw, 0.0)
+        _add_input_gradients(work, chunk, kept, d_s)
     if work.spec.score_slope is not None:
         d_s = d_s * work.spec.score_slope(raw, chunk.q_pos, chunk.k_pos, chunk.call).to(d_s.dtype)
         d_s = d_s if chunk.mask is None else torch.where(chunk.mask, d_s, 0.0)
