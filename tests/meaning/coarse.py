@@ -26,8 +26,8 @@ def coarse(m: Meaning, e: syntax.Call, scope: Scope, value: Callable[..., Any]) 
     queries = range(min(m.q_start, 0), m.n_q if m.two_sided else max(m.q_start + m.n_q, m.n_k))
     q = integers(list(queries)).reshape(1, 1, -1, 1)
     k = integers(list(range(m.n_k))).reshape(1, 1, 1, -1)
-    tile_q = sorted({p // n for p in queries})
-    tile_k = sorted({p // w for p in range(m.n_k)})
+    tile_q, first_q = np.unique([p // n for p in queries], return_index=True)
+    tile_k, first_k = np.unique([p // w for p in range(m.n_k)], return_index=True)
     rule = named.get("rule", syntax.Name("any"))
     word = rule.name if isinstance(rule, syntax.Name) else "share"
     at_q, at_k = q, k
@@ -38,28 +38,29 @@ def coarse(m: Meaning, e: syntax.Call, scope: Scope, value: Callable[..., Any]) 
     inner = value(m, e.arguments[0].value, replace(scope, q=at_q, k=at_k))
     lead = (m.batch, m.heads)
     fine = np.broadcast_to(inner, (*lead, at_q.shape[2], at_k.shape[3]))
-    table: dict[tuple[int, int], np.ndarray] = {}
-    for i, t in enumerate(tile_q):
-        for j, u in enumerate(tile_k):
-            if word == "center":
-                table[t, u] = fine[:, :, i, j]
-                continue
-            rows = [p // n == t for p in queries]
-            tile = fine[:, :, rows][..., [p // w == u for p in range(m.n_k)]]
-            tile = tile.reshape(*lead, -1)
-            if word == "any":
-                table[t, u] = tile.any(-1)
-            elif word == "all":
-                table[t, u] = tile.all(-1)
-            else:
-                assert isinstance(rule, syntax.Call)
-                share = value(m, rule.arguments[0].value, scope)
-                table[t, u] = tile.sum(-1) * 100 >= share * tile.shape[-1]
+    if word == "center":
+        tiles = fine
+    else:
+        counts = np.add.reduceat(fine.astype(np.int64), first_q, axis=2)
+        counts = np.add.reduceat(counts, first_k, axis=3)
+        rows, columns = np.diff([*first_q, len(queries)]), np.diff([*first_k, m.n_k])
+        pairs = rows[:, None] * columns
+        if word == "any":
+            tiles = counts > 0
+        elif word == "all":
+            tiles = counts == pairs
+        else:
+            assert isinstance(rule, syntax.Call)
+            tiles = counts * 100 >= value(m, rule.arguments[0].value, scope) * pairs
     shape = (*lead, *np.broadcast_shapes(np.shape(scope.q), np.shape(scope.k), (1,) * 4)[2:])
-    result = np.zeros(shape, dtype=bool)
-    of_q = np.broadcast_to(values.arithmetic("//", scope.q, n), shape)
-    of_k = np.broadcast_to(values.arithmetic("//", scope.k, w), shape)
-    for (t, u), kept in table.items():
-        here = (of_q == t) & (of_k == u)
-        result |= here & kept[:, :, None, None]
-    return result
+    of_q, row = _found(values.arithmetic("//", scope.q, n), tile_q, shape)
+    of_k, column = _found(values.arithmetic("//", scope.k, w), tile_k, shape)
+    batch, head = (np.arange(size).reshape(-1, *(1,) * (3 - i)) for i, size in enumerate(lead))
+    return of_q & of_k & tiles[batch, head, row, column]
+
+
+def _found(tile: Value, tiles: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each tile is one of `tiles`, and which: bool and int arrays of `shape`."""
+    wanted = np.broadcast_to(tile, shape).astype(np.int64)
+    index = np.minimum(np.searchsorted(tiles, wanted), len(tiles) - 1)
+    return tiles[index] == wanted, index

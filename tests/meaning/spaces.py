@@ -87,7 +87,7 @@ class Side:
         assert self.items is not None
         ends = self.items.prod(axis=1).cumsum()
         where = np.searchsorted(ends, np.asarray(position).astype(np.int64), side="right")
-        return np.minimum(where, len(ends) - 1)
+        return np.where(where < len(ends), where, 0)
 
     def _packed(self, name: str, position: Value) -> Value:
         assert self.items is not None

@@ -94,6 +94,14 @@ class Meaning:
         ]
         return np.broadcast_to((counts or [0])[0], (self.batch, self.heads, self.n_q, 1))
 
+    def sink_logit(self) -> torch.Tensor | None:
+        """The logit of one more key of value 0: float64, broadcasts to [batch, heads, n_q, 1]."""
+        for statement in self.root.statements:
+            if isinstance(statement, syntax.SinkLogit):
+                scope = self._locals(self.root, Scope(self._arguments(), self.rows, self.keys))
+                return torch.as_tensor(value(self, syntax.Name(statement.name), scope))
+        return None
+
     # --- declarations -------------------------------------------------------------------------
 
     def _names_of(self, file: syntax.File) -> dict[str, Any]:
@@ -136,24 +144,29 @@ class Meaning:
         self.q_start = self.n_k - self.n_q if from_end else 0
         self.two_sided = statement.kind != "one"
         remaining = list(self.grid) if isinstance(self.grid, list | tuple) else None
-        seen: dict[tuple[str | None, str], int] = {}
+        seen: dict[tuple[str, str], int] = {}
 
-        def free(segment: str | None, axis: str) -> int:
-            if (segment, axis) not in seen:
+        def free(owner: str, axis: str) -> int:
+            """The extent of an axis of a named segment, or of a nameless grid of one side."""
+            if (owner, axis) not in seen:
                 if remaining is None:
-                    seen[segment, axis] = int(self.grid.get(axis, self.grid.get(segment)))
+                    seen[owner, axis] = int(self.grid.get(axis, self.grid.get(owner)))
                 else:
-                    seen[segment, axis] = int(remaining.pop(0))
-            return seen[segment, axis]
+                    seen[owner, axis] = int(remaining.pop(0))
+            return seen[owner, axis]
 
         def constant(e: syntax.Expression) -> int:
             return value(self, e, Scope(self._arguments(), 0, 0))
 
-        def side(space: syntax.Space | None, length: int) -> spaces.Side:
+        def side(space: syntax.Space | None, length: int, name: str = "key") -> spaces.Side:
             if space is None:
                 return spaces.line(length)
             given = {**self.segments, "grid": self.grid}
-            return spaces.build(space, length, free, given, constant)
+
+            def own(segment: str | None, axis: str) -> int:
+                return free(segment or name, axis)
+
+            return spaces.build(space, length, own, given, constant)
 
         self.query = self.key = spaces.line(self.n_k)
         if statement.kind == "one":
@@ -162,7 +175,7 @@ class Meaning:
             self.query = spaces.line(self.n_q)
             derived = "query." not in repr(statement.query)
             if derived:
-                self.query = side(statement.query, self.n_q)
+                self.query = side(statement.query, self.n_q, "query")
             self.key = side(statement.key, self.n_k)
 
     def _arguments(self) -> dict[str, Any]:
