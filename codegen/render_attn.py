@@ -125,5 +125,7 @@ def _written(root: Node, word: str, taken: Sequence[str]) -> list[str]:
 def _param(param: ir.Scalar) -> str:
     axes = "" if param.axes is None else f"[{', '.join(param.axes)}]"
     default = "" if param.default is None else f" = {str(param.default).lower()}"
+    if param.derived is not None:
+        default = f" = {node_text(param.derived).strip()}"
     dynamic = "dynamic " if param.dynamic else ""
     return f"{param.name}: {dynamic}{param.type.value}{axes}{default}"

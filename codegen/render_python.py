@@ -31,6 +31,21 @@ def rule_functions(pattern: ir.Pattern, param: ir.Scalar) -> tuple[Function, ...
     )
 
 
+def default_function(pattern: ir.Pattern, param: ir.Scalar) -> Function | None:
+    """`P_NAME_default(params)`: a default that is made of other parameters; None for any other."""
+    if param.derived is None:
+        return None
+    doc = f"The default of `{param.name}`, given the scalar parameters before it by name."
+    used = (node.name for node in ir.postorder(param.derived) if isinstance(node, ir.Param))
+    return _function(
+        pattern,
+        f"{param.name}_default(params)",
+        doc,
+        param.derived,
+        {f"param:{name}": f'params["{name}"]' for name in used},
+    )
+
+
 def length_function(pattern: ir.Pattern, name: str, size: ir.Node) -> Function:
     """`P_NAME(call)`: the size that the spec gives an axis of an input or an extent."""
     doc = "The length that the spec gives in a call."

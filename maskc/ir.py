@@ -318,6 +318,7 @@ class Scalar:
 
     `axes`: None for a scalar, () for a list, names of `head kv_head layer` for a table.
     `default`: a value, a tuple of values (nested for two axes), or None: the call must give it.
+    `derived`: a default made of scalars before it; `default` is then its value at their defaults.
     `rules`: bool nodes over Param(name) (each entry, for lists and tables) with their own text.
     """
 
@@ -328,6 +329,7 @@ class Scalar:
     default: int | bool | float | tuple | None = None
     rules: tuple[tuple[Node, str], ...] = ()
     doc: str = ""
+    derived: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,8 @@ def _param(
     shape = None if scalar.axes is None else [lengths[axis] for axis in scalar.axes]
     if word is not None:
         value = _typed(scalar.name, _read(scalar.name, word), scalar.type)
+    elif scalar.derived is not None:
+        value = points.evaluate(scalar.derived, known)
     elif scalar.default is not None:
         value = scalar.default
     else:

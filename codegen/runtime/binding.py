@@ -83,13 +83,13 @@ def bind(
     )
     for param in spec.params:
         if param.axes is None:
-            call.params[param.name] = _entry(param, "", _value(param, given), call.params)
+            call.params[param.name] = _entry(param, "", _value(param, given, call), call.params)
     call = _with_layer(spec, call, setting["layer"], setting["n_layers"], given)
     _bind_space(spec, setting["grid"], setting["segments"], call)
     tables = []
     for param in spec.params:
         if param.axes is not None:
-            call.tensors[param.name], entries = _table(param, _value(param, given), call)
+            call.tensors[param.name], entries = _table(param, _value(param, given, call), call)
             tables.append(entries)
     call = replace(call, tables=tuple(tables))
     for wanted in spec.inputs:
@@ -161,8 +161,10 @@ def _layers_of(spec: Spec, given: dict[str, Any]) -> int | None:
     return None
 
 
-def _value(param: Param, given: dict[str, Any]) -> Any:
+def _value(param: Param, given: dict[str, Any], call: Call) -> Any:
     """What the caller gave for a parameter, or its default."""
+    if param.derived is not None and param.name not in given:
+        return param.derived(call.params)
     value = given.get(param.name, param.default)
     if value is None and param.name in given:
         hint = "" if param.default is None else f", or nothing for {param.default!r}"

@@ -15,8 +15,9 @@ class Param:
 
     `type`: "int", "bool" or "float". `axes`: None for a scalar, () for a list, names out of
     `head kv_head layer` for a table. `default`: a value, a (nested) tuple of values, or None where
-    the call must give it. `rules`: pairs of a function of (entry, scalar parameters by name), true
-    where the entry is allowed, and the rule's own text, such as "window >= 1".
+    the call must give it. `derived`: the default as a function of the scalar parameters before it
+    by name, in the place of `default`. `rules`: pairs of a function of (entry, scalar parameters by
+    name), true where the entry is allowed, and the rule's own text, such as "window >= 1".
     """
 
     name: str
@@ -26,6 +27,7 @@ class Param:
     default: Any = None
     rules: tuple[tuple[Callable[[Any, dict[str, Any]], bool], str], ...] = ()
     doc: str = ""
+    derived: Callable[[dict[str, Any]], Any] | None = None
 
     @property
     def wanted(self) -> str:

@@ -8,9 +8,10 @@ from dataclasses import replace
 from maskc import ir, points, syntax
 from maskc.check.calls import TYPES, constant_entries, type_meant
 from maskc.check.kinds import typed
+from maskc.check.loops import default_value
 from maskc.check.names import check_name, name_span
 from maskc.check.scope import Scope
-from maskc.check.values import Entry, Size, Table, Value
+from maskc.check.values import AxisName, Entry, Poison, Size, Table, Value
 from maskc.diagnostics import Label
 
 Lower = Callable[[syntax.Expression, Scope], Value]
@@ -52,7 +53,13 @@ def parameter(node: syntax.Parameter, scope: Scope, lower: Lower) -> tuple[ir.Sc
     scalar = replace(scalar, rules=rules)
     scope.room.scalars[node.name] = scalar
     if node.default is not None:
-        default = constant_entries(node.default, type, scope, lower)
+        derived = _derived(node.default, type, scope, lower) if axes is None else None
+        if derived is not None:
+            default = default_value(derived, scope)
+            scalar = replace(scalar, derived=derived)
+            scope.room.scalars[node.name] = scalar
+        else:
+            default = constant_entries(node.default, type, scope, lower)
         if default is not None and _fits_axes(node, default, axes, scope):
             _check_default(node, default, rules, scope)
             scalar = replace(scalar, default=default)
@@ -127,6 +134,17 @@ def _rules(
             text = f"{node.name} {text}".strip()
         rules.append((rule, " ".join(text.split())))
     return tuple(rules)
+
+
+def _derived(default: object, type: ir.Type, scope: Scope, lower: Lower) -> ir.Node | None:
+    """A default that is made of the scalar parameters before it, or None."""
+    if not isinstance(default, syntax.Node):
+        return None
+    found = lower(default, scope)  # pyright: ignore[reportArgumentType]
+    if isinstance(found, (AxisName, Poison, Table)) or ir.type_of(found) is not type:
+        return None
+    known = all(isinstance(part, (ir.Const, ir.Param, ir.Op)) for part in ir.postorder(found))
+    return found if known and not isinstance(found, ir.Const) and scope.is_constant(found) else None
 
 
 def _only_params(rule: ir.Node) -> bool:

@@ -51,7 +51,7 @@ def calls(  # noqa: D417 (Hypothesis gives `draw`)
     params: dict[str, Any] = {}
     scalars: dict[str, Any] = {}
     for param in sorted(spec.params, key=lambda p: p.axes is not None):
-        if param.default is None or _misfits(param, sizes) or draw(st.booleans()):
+        if param.default is None or param.derived or _misfits(param, sizes) or draw(st.booleans()):
             params[param.name] = _argument(draw, param, scalars, sizes)
         if param.axes is None:
             scalars[param.name] = params.get(param.name, param.default)
