@@ -5,9 +5,11 @@ from __future__ import annotations
 import builtins
 import hashlib
 import keyword
+import re
+import shlex
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from maskc import ir
 from maskc.analysis import analyse
@@ -15,8 +17,17 @@ from maskc.bounds import ranges_of
 from maskc.bounds.cuts import cuts
 from maskc.bounds.periodic import repetition
 from maskc.codegen import paste, splice
+from maskc.codegen.literals import (
+    bracketed,
+    call_of,
+    dict_of,
+    docstring,
+    list_of,
+    quoted,
+    string_of,
+    tuple_of,
+)
 from maskc.codegen.render_python import (
-    default_function,
     length_function,
     period_function,
     rule_functions,
@@ -31,9 +42,6 @@ from maskc.codegen.render_triton import arguments_function, filling
 from maskc.passes.slope import slope
 
 WIDTH = 100
-SHORT = 72
-"""Characters of a literal that stays on one line."""
-
 DEFAULTS = {
     **dict.fromkeys(("terms", "params", "inputs", "slices", "cuts", "periods"), "()"),
     **dict.fromkeys(("uses_layer", "uses_n_layers"), "False"),
@@ -65,11 +73,11 @@ def generate(patterns: Sequence[ir.Pattern], origin: Origin) -> str:
     these reach of the runtime, then one public object for each pattern.
     """
     names = [pattern.name for pattern in patterns]
-    written = [_Written(pattern) for pattern in patterns]
+    written = _written(patterns)
     own = [part for each in written for part in each.functions()]
     own += [part for each in written for part in each.spliced()]
-    objects = {each.pattern.name: each.public() for each in written}
-    public = [f"PATTERNS = {_dict(objects)}", _exports(names)]
+    objects = {each.name: each.public() for each in written}
+    public = [f"PATTERNS = {dict_of(objects)}", _exports(names)]
     reached = paste.reached("\n".join([*own, *public]))
     rooms = {room.stem: room for room in paste.rooms(reached)}
     parts = [
@@ -78,7 +86,7 @@ def generate(patterns: Sequence[ir.Pattern], origin: Origin) -> str:
                 _header(patterns, origin),
                 paste.import_lines(reached),
                 rooms.pop(FIRST).body,
-                f"__all__ = {_listed(names)}",
+                f"__all__ = {list_of(map(quoted, names))}",
             ]
         ),
         *own,
@@ -91,11 +99,27 @@ def generate(patterns: Sequence[ir.Pattern], origin: Origin) -> str:
     return "\n\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-class _Written:
-    """The text of one pattern: its functions and kernels, and the expression of its object."""
+def _written(patterns: Sequence[ir.Pattern]) -> list[_Written]:
+    """The text of each pattern; its functions are named after it, and none as anything else is."""
+    taken = set(paste.taken())
+    found = []
+    for pattern in patterns:
+        each = _Written(pattern, pattern.name)
+        while each.defined & taken:
+            each = _Written(replace(each.pattern, name=f"{each.pattern.name}_"), pattern.name)
+        taken |= each.defined
+        found.append(each)
+    return found
 
-    def __init__(self, pattern: ir.Pattern) -> None:
-        self.pattern = pattern
+
+class _Written:
+    """The text of one pattern: its functions and kernels, and the expression of its object.
+
+    `name` is what the public object is called; the functions are named after that of `pattern`.
+    """
+
+    def __init__(self, pattern: ir.Pattern, name: str) -> None:
+        self.pattern, self.name = pattern, name
         derivative = None if pattern.score is None else slope(pattern.score)
         self.spec_functions = torch_functions(pattern, derivative)
         self.periods, self.uniform = (), None
@@ -105,7 +129,6 @@ class _Written:
             )
             self.uniform = uniform_function(pattern, found.uniform)
         self.rules = {param.name: rule_functions(pattern, param) for param in pattern.params}
-        self.derived = {param.name: default_function(pattern, param) for param in pattern.params}
         self.axes = {
             (tensor.name, i): length_function(pattern, f"{tensor.name}_axis_{i}", axis)
             for tensor in pattern.inputs
@@ -128,9 +151,15 @@ class _Written:
         if self.analysis.split == "q":
             self.cuts = cut_functions(pattern, cuts(pattern.mask, ranges_of(pattern.params)))
 
+    @property
+    def defined(self) -> set[str]:
+        """The names of all functions and kernels."""
+        text = "\n".join([*self.functions(), *self.spliced()])
+        return set(re.findall(r"^def (\w+)", text, re.MULTILINE))
+
     def functions(self) -> Iterator[str]:
         """The functions of the pattern, under a title."""
-        yield _title(f"Pattern {self.pattern.name}")
+        yield _title(f"Pattern {self.name}")
         for function in self.spec_functions:
             yield function.text
         if self.uniform is not None:
@@ -139,15 +168,14 @@ class _Written:
         yield from (function.text for function in self.cuts)
         for rules in self.rules.values():
             yield from (function.text for function in rules)
-        derived = (function for function in self.derived.values() if function is not None)
-        for function in (*derived, *self.axes.values(), *self.extents.values()):
+        for function in (*self.axes.values(), *self.extents.values()):
             yield function.text
         if self.sinks is not None:
             yield self.sinks.text
 
     def spliced(self) -> Iterator[str]:
         """The kernels of the pattern and what gives them their arguments, under a title."""
-        yield _title(f"Kernels of {self.pattern.name}")
+        yield _title(f"Kernels of {self.name}")
         yield self.arguments.text
         yield from self.kernels
 
@@ -159,28 +187,28 @@ class _Written:
             (name for name in names if name.startswith("term_")), key=lambda n: int(n[5:])
         )
         fields = {
-            "name": _quoted(pattern.name),
-            "doc": _string(pattern.doc),
+            "name": quoted(self.name),
+            "doc": string_of(pattern.doc),
             **{
                 name: f"{pattern.name}_{name}"
                 for name in ("keep", "bounds", "outline", "span", "score", "score_slope")
                 if name in names
             },
             **self._parts(),
-            "terms": _tuple(f"{pattern.name}_{name}" for name in terms),
-            "params": _tuple(map(self._param, pattern.params)),
-            "inputs": _tuple(map(self._input, pattern.inputs)),
+            "terms": tuple_of(f"{pattern.name}_{name}" for name in terms),
+            "params": tuple_of(map(self._param, pattern.params)),
+            "inputs": tuple_of(map(self._input, pattern.inputs)),
             **self._space(),
-            "align": _quoted(pattern.space.align),
-            "slices": _tuple(map(_quoted, found.slices)),
+            "align": quoted(pattern.space.align),
+            "slices": tuple_of(map(quoted, found.slices)),
             "uses_layer": repr(self._reads("layer")),
             "uses_n_layers": repr(self._reads("n_layers")),
-            "mask_inputs": _tuple(map(_quoted, found.tensors)),
-            "split": _quoted(found.split),
-            "cuts": _tuple(function.name for function in self.cuts),
+            "mask_inputs": tuple_of(map(quoted, found.tensors)),
+            "split": quoted(found.split),
+            "cuts": tuple_of(function.name for function in self.cuts),
             **({"uniform": self.uniform.name} if self.uniform else {}),
-            "periods": _tuple(function.name for function in self.periods),
-            "kernels": _dict(
+            "periods": tuple_of(function.name for function in self.periods),
+            "kernels": dict_of(
                 {
                     **{name: f"{pattern.name}_{name}" for name in splice.KERNELS},
                     "row_delta": "row_delta",
@@ -189,7 +217,7 @@ class _Written:
             ),
         }
         said = {name: text for name, text in fields.items() if DEFAULTS.get(name) != text}
-        return _bracketed("Attention(", [_call("Spec", said)], ")")
+        return bracketed("Attention(", [call_of("Spec", said)], ")")
 
     def _reads(self, name: str) -> bool:
         pattern = self.pattern
@@ -206,18 +234,18 @@ class _Written:
         read = {node.tensor for node in nodes if isinstance(node, ir.Load)}
         floats = [x.name for x in pattern.inputs if x.type is ir.FLOAT and x.name in read]
         if floats:
-            fields["score_inputs"] = _tuple(map(_quoted, floats))
+            fields["score_inputs"] = tuple_of(map(quoted, floats))
         if "tables." in "".join(function.text for function in self.spec_functions):
             fields["tables"] = "Tables"
         sinks = {}
         if pattern.sink_logit is not None:
             (declared,) = (given for given in pattern.inputs if given.name == pattern.sink_logit)
-            sinks["logit"] = _quoted(declared.name)
-            sinks["axes"] = _tuple(_quoted(str(axis)) for axis in declared.axes)
+            sinks["logit"] = quoted(declared.name)
+            sinks["axes"] = tuple_of(quoted(str(axis)) for axis in declared.axes)
         if self.sinks is not None:
             sinks["count"] = self.sinks.name
         if sinks:
-            fields["sinks"] = _call("RowSinks", sinks)
+            fields["sinks"] = call_of("RowSinks", sinks)
         return fields
 
     def _space(self) -> dict[str, str]:
@@ -231,16 +259,16 @@ class _Written:
             return {}
         if any(side.packed for side in given.values()):
             ((_, axes),) = given["key"].segments
-            return {"space": _call("PackedGrid", {"axes": _tuple(map(self._extent, axes))})}
-        return {"space": _call("Segments", {k: self._side(side) for k, side in given.items()})}
+            return {"space": call_of("PackedGrid", {"axes": tuple_of(map(self._extent, axes))})}
+        return {"space": call_of("Segments", {k: self._side(side) for k, side in given.items()})}
 
     def _side(self, side: ir.Side) -> str:
-        return _tuple(
-            _call(
+        return tuple_of(
+            call_of(
                 "Segment",
                 {
-                    "name": "None" if name is None else _quoted(name),
-                    "extents": _tuple(map(self._extent, extents)),
+                    "name": "None" if name is None else quoted(name),
+                    "extents": tuple_of(map(self._extent, extents)),
                     "is_grid": repr(extents[0].is_axis),
                 },
             )
@@ -252,48 +280,46 @@ class _Written:
         if isinstance(value, ir.Const):
             text = repr(value.value)
         elif _is_free(extent) and size is not None:
-            text = _quoted(size)
+            text = quoted(size)
         else:
             text = self.extents[extent].name
-        return f"Extent({_quoted(extent.name)}, {text})"
+        return f"Extent({quoted(extent.name)}, {text})"
 
     def _param(self, param: ir.Scalar) -> str:
-        fields = {"name": _quoted(param.name), "type": _quoted(param.type.value)}
+        fields = {"name": quoted(param.name), "type": quoted(param.type.value)}
         if param.axes is not None:
-            fields["axes"] = _tuple(map(_quoted, param.axes))
+            fields["axes"] = tuple_of(map(quoted, param.axes))
         if param.dynamic:
             fields["dynamic"] = "True"
         if param.default is not None:
             fields["default"] = repr(param.default)
-        if (derived := self.derived[param.name]) is not None:
-            fields["derived"] = derived.name
         if param.rules:
-            fields["rules"] = _tuple(
-                f"({function.name}, {_string(text)})"
+            fields["rules"] = tuple_of(
+                f"({function.name}, {string_of(text)})"
                 for function, (_, text) in zip(self.rules[param.name], param.rules, strict=True)
             )
         if param.doc:
-            fields["doc"] = _string(param.doc)
-        return _call("Param", fields)
+            fields["doc"] = string_of(param.doc)
+        return call_of("Param", fields)
 
     def _input(self, tensor: ir.Tensor) -> str:
         fields = {
-            "name": _quoted(tensor.name),
-            "type": _quoted(tensor.type.value),
-            "axes": _tuple(self._axis(tensor, i) for i in range(len(tensor.axes))),
+            "name": quoted(tensor.name),
+            "type": quoted(tensor.type.value),
+            "axes": tuple_of(self._axis(tensor, i) for i in range(len(tensor.axes))),
         }
         if tensor.doc:
-            fields["doc"] = _string(tensor.doc)
-        return _call("Input", fields)
+            fields["doc"] = string_of(tensor.doc)
+        return call_of("Input", fields)
 
     def _axis(self, tensor: ir.Tensor, i: int) -> str:
         axis = tensor.axes[i]
         if isinstance(axis, str):
-            return _quoted(axis)
+            return quoted(axis)
         if isinstance(axis, ir.Const):
             return repr(axis.value)
         if (size := _shape_binds(axis)) is not None:
-            return _quoted(size)
+            return quoted(size)
         return self.axes[tensor.name, i].name
 
 
@@ -323,71 +349,22 @@ def _is_free(extent: ir.Extent) -> bool:
     return size is not None and (size == extent.name or not extent.is_axis)
 
 
-def _call(name: str, fields: dict[str, str]) -> str:
-    return _bracketed(f"{name}(", [f"{key}={value}" for key, value in fields.items()], ")")
-
-
-def _tuple(items: Iterable[str]) -> str:
-    items = list(items)
-    if len(items) == 1 and "\n" not in items[0]:
-        return f"({items[0]},)"
-    return _bracketed("(", items, ")")
-
-
-def _listed(items: Iterable[str]) -> str:
-    return _bracketed("[", [f'"{item}"' for item in items], "]")
-
-
-def _dict(fields: dict[str, str]) -> str:
-    return _bracketed("{", [f'"{key}": {value}' for key, value in fields.items()], "}")
-
-
-def _bracketed(opening: str, items: Sequence[str], closing: str) -> str:
-    """The items in brackets: on one line where they are short, else one a line."""
-    flat = f"{opening}{', '.join(items)}{closing}"
-    if len(flat) <= SHORT and "\n" not in flat:
-        return flat
-    lone = len(items) == 1 and opening != "("
-    lines = "".join(f"{item}{'' if lone else ','}\n" for item in items)
-    return f"{opening}\n{textwrap.indent(lines, '    ')}{closing}"
-
-
-def _string(text: str) -> str:
-    """A string literal, over several lines where it is long."""
-    if len(text) <= SHORT - 10:
-        return _quoted(text)
-    wrapper = textwrap.TextWrapper(
-        width=SHORT + 8, drop_whitespace=False, replace_whitespace=False, expand_tabs=False
-    )
-    pieces = [piece for line in text.splitlines(keepends=True) for piece in wrapper.wrap(line)]
-    assert "".join(pieces) == text, "wrapping loses nothing"
-    return "(\n" + "".join(f"    {_quoted(piece)}\n" for piece in pieces) + ")"
-
-
-def _quoted(text: str) -> str:
-    """The literal with double quotes, only printable ASCII inside."""
-    return f'"{ascii(text)[1:-1]}"' if '"' not in text and "'" not in text else ascii(text)
-
-
 def _header(patterns: Sequence[ir.Pattern], origin: Origin) -> str:
     digest = hashlib.sha256(origin.text.encode()).hexdigest()[:16]
     name = ascii(origin.name)[1:-1]
+    command = f"maskc compile {shlex.quote(name)}"
+    command += f" --pattern {origin.only}" if origin.only else ""
     lines = [f"Exact attention kernels of {name}, written by maskc {origin.version}.", ""]
     for pattern in patterns:
         lines += [pattern.name, *textwrap.indent(pattern.doc, "    ").splitlines(), ""]
     lines += [
         f"Spec sha256 {digest}. Edit the spec, not this file; to write it again:",
-        f"    maskc compile {name}" + (f" --pattern {origin.only}" if origin.only else ""),
+        f"    {command}",
         "",
         "What the spec says comes first, then its kernels, what they need of the runtime, and the",
         "public objects. All that is imported is torch, triton and the standard library.",
     ]
-    return f'"""{_escaped(lines)}\n"""\n\nfrom __future__ import annotations'
-
-
-def _escaped(lines: Iterable[str]) -> str:
-    text = "\n".join(line.rstrip() for line in lines)
-    return text.replace("\\", "\\\\").replace('"', '\\"') if '"""' in text or "\\" in text else text
+    return f"{docstring(lines)}\n\nfrom __future__ import annotations"
 
 
 def _title(text: str) -> str:
@@ -395,10 +372,13 @@ def _title(text: str) -> str:
 
 
 def _exports(names: Sequence[str]) -> str:
-    """Statements that give the module its public names, also those that it uses itself."""
-    own = paste.taken() | {*dir(builtins), "PATTERNS"}
-    plain = [name for name in names if name not in own and not keyword.iskeyword(name)]
-    lines = [f'{name} = PATTERNS["{name}"]' for name in plain]
-    if len(plain) < len(names):
+    """Statements that give the module its public names, also those that it uses itself.
+
+    Names such as `__spec__` stay what Python means by them; PATTERNS has the pattern.
+    """
+    own = paste.taken() | {*dir(builtins), *keyword.kwlist, "PATTERNS"}
+    free = [name for name in names if not re.fullmatch("__.*__", name)]
+    lines = [f'{name} = PATTERNS["{name}"]' for name in free if name not in own]
+    if len(lines) < len(free):
         lines.append("put_patterns_first(__name__)")
     return "\n".join(lines)

@@ -92,7 +92,7 @@ class Identifiers:
     """Names for one function's locals, none of them taken twice."""
 
     def __init__(self, taken: Iterable[str]) -> None:
-        self.taken = {*keyword.kwlist, *keyword.softkwlist, *taken}
+        self.taken = {*keyword.kwlist, *keyword.softkwlist, "__debug__", *taken}
 
     def name(self, wanted: str) -> str:
         """The wanted name, with underscores behind it where it is taken."""
