@@ -28,6 +28,7 @@ from maskc.codegen.literals import (
     tuple_of,
 )
 from maskc.codegen.render_python import (
+    default_function,
     length_function,
     period_function,
     rule_functions,
@@ -129,6 +130,7 @@ class _Written:
             )
             self.uniform = uniform_function(pattern, found.uniform)
         self.rules = {param.name: rule_functions(pattern, param) for param in pattern.params}
+        self.derived = {param.name: default_function(pattern, param) for param in pattern.params}
         self.axes = {
             (tensor.name, i): length_function(pattern, f"{tensor.name}_axis_{i}", axis)
             for tensor in pattern.inputs
@@ -168,7 +170,8 @@ class _Written:
         yield from (function.text for function in self.cuts)
         for rules in self.rules.values():
             yield from (function.text for function in rules)
-        for function in (*self.axes.values(), *self.extents.values()):
+        derived = (function for function in self.derived.values() if function is not None)
+        for function in (*derived, *self.axes.values(), *self.extents.values()):
             yield function.text
         if self.sinks is not None:
             yield self.sinks.text
@@ -293,6 +296,8 @@ class _Written:
             fields["dynamic"] = "True"
         if param.default is not None:
             fields["default"] = repr(param.default)
+        if (derived := self.derived[param.name]) is not None:
+            fields["derived"] = derived.name
         if param.rules:
             fields["rules"] = tuple_of(
                 f"({function.name}, {string_of(text)})"
