@@ -153,7 +153,13 @@ main.add_command(cli_text.new)
     help="Calls to draw for each pattern.",
 )
 @click.option("--seed", type=click.IntRange(0), help="Draw the same calls every time.")
-@click.option("--backend", type=click.Choice(["auto", "triton", "torch"]), default="auto")
+@click.option(
+    "--backend",
+    type=click.Choice(["auto", "triton", "torch"]),
+    default="auto",
+    show_default=True,
+    help="What runs the calls; auto is what suits the device.",
+)
 @click.option("--device", default="cpu", show_default=True, help="Where the patterns run.")
 def fuzz(file: Path, examples: int, seed: int | None, backend: str, device: str) -> None:
     """Hold drawn calls of FILE against a float64 oracle.

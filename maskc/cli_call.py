@@ -110,18 +110,39 @@ def show(
 @click.option(
     "--head-dim", type=options.COUNT, default=64, show_default=True, help="Of q, k and v."
 )
-@click.option("--block", type=options.LENGTH, help="Side of a tile; the pattern's own by default.")
+@click.option(
+    "--block", type=options.LENGTH, help="Side of a tile; by default what the call would take."
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    help="Where the call would run; by default on a GPU where there is one.",
+)
 @options.call
 @options.as_json
 def explain(
-    file: Path, n: int, head_dim: int, block: int | None, as_json: bool, **chosen: Any
+    file: Path,
+    n: int,
+    head_dim: int,
+    block: int | None,
+    device: str | None,
+    as_json: bool,
+    **chosen: Any,
 ) -> None:
-    """Say what FILE costs at a length: density, tiles, bytes and FLOPs against dense."""
+    """Say what FILE costs: density, tiles, bytes and FLOPs.
+
+    Each stands beside what dense attention takes. With --json: `pattern`, `n_q`, `n_k`, `heads`,
+    `head_dim`, `made_up`, `device`, `back_end`, `why`, `block` (queries, keys), `pairs`,
+    `kept_pairs`, `density`, `tiles`, `full_tiles`, `partial_tiles`, `empty_tiles`,
+    `computed_pairs`, `amplification`, `layout_bytes`, `dense_mask_bytes`, `flops`, `dense_flops`.
+    """
     from maskc.explain import figures, rows
 
     pattern, call = _pattern_and_call(file, n, chosen, document=min(DOCUMENT, max(n // 4, 1)))
     attention = _attention(file, pattern.name, "explain")
-    told = shell.answered(lambda: figures(attention, call, head_dim=head_dim, block=block))
+    told = shell.answered(
+        lambda: figures(attention, call, head_dim=head_dim, block=block, device=device)
+    )
     if as_json:
         shell.print_json(told)
         return
@@ -129,8 +150,9 @@ def explain(
 
     click.echo(_caption(pattern, call))
     table = Table(show_header=False)
-    for side in ("left", "right", "left"):
-        table.add_column(justify=side)
+    table.add_column(min_width=len("amplification"), overflow="fold")
+    table.add_column(justify="right", overflow="fold")
+    table.add_column(overflow="fold")
     for row in rows(told):
         table.add_row(*row)
     shell.console().print(table)
@@ -150,7 +172,9 @@ def _print_masks(
 
     if len(heads) > MOST_PICTURES:
         raise click.UsageError(f"{len(heads)} heads are too many to draw: choose one with --head")
-    side = (block or max(1, -(-call.n_k // TILES_A_SIDE))) if tiles else 1
+    plain, width = not shell.writes_blocks(), shell.terminal_width()
+    most = min(TILES_A_SIDE, width or TILES_A_SIDE)
+    side = (block or max(1, -(-call.n_k // most))) if tiles else 1
     if tiles:
         drawn = _layout(file, pattern, call, heads, side)
     else:
@@ -161,12 +185,11 @@ def _print_masks(
         lengths = {"pattern": pattern.name, "n_q": call.n_q, "n_k": call.n_k}
         shell.print_json({**lengths, "made_up": call.made_up, "block": side, "heads": told})
         return
-    plain, width = not shell.writes_blocks(), shell.terminal_width()
     click.echo(_caption(pattern, call))
     for head, mask in zip(heads, drawn, strict=True):
         if call.heads > 1:
             click.echo(f"head {head}:")
-        click.echo(draw_tiles(mask, plain) if tiles else draw(mask, width, plain))
+        click.echo((draw_tiles if tiles else draw)(mask, width, plain))
 
 
 def _write_image(

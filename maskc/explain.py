@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ def figures(
     *,
     head_dim: int = 64,
     block: int | None = None,
+    device: str | None = None,
 ) -> dict[str, Any]:
     """The costs of one forward call, as plain numbers.
 
@@ -24,11 +26,22 @@ def figures(
         attention: the public object of the pattern.
         call: lengths, heads, parameters and inputs.
         head_dim: of q, k and v.
-        block: side of a tile, None for the pattern's own.
+        block: side of a tile, None for the one that the call would take.
+        device: "cpu" or "cuda", None for "cuda" where there is one.
 
     """
+    import torch
+
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     arguments = call_arguments(attention, call)
-    told = attention.explain(call.n_q, call.n_k, head_dim=head_dim, block=block, **arguments)
+    told = attention.explain(
+        call.n_q,
+        call.n_k,
+        head_dim=head_dim,
+        block=block or _own_block(attention, device),
+        device=device,
+        **arguments,
+    )
     pairs = told["batches"] * told["heads"] * told["n_q"] * told["n_k"]
     tiles = told["full tiles"] + told["partial tiles"] + told["absent tiles"]
     return {
@@ -38,6 +51,9 @@ def figures(
         "heads": told["heads"],
         "head_dim": head_dim,
         "made_up": list(call.made_up),
+        "device": device,
+        "back_end": told["back end"],
+        "why": told["why"],
         "block": list(told["block"]),
         "pairs": pairs,
         "kept_pairs": told["kept pairs"],
@@ -65,6 +81,7 @@ def rows(told: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """The figures as lines of a table: what, how much, beside what dense attention takes."""
     tiles, side = told["tiles"], "x".join(str(b) for b in told["block"])
     return [
+        ("back end", told["back_end"], told["why"]),
         ("pairs kept", count(told["kept_pairs"]), f"of {count(told['pairs'])}"),
         ("density", f"{told['density']:.3%}", ""),
         (f"full tiles of {side}", count(told["full_tiles"]), share(told["full_tiles"], tiles)),
@@ -135,6 +152,13 @@ def call_arguments(attention: Any, call: Setting) -> dict[str, Any]:
         "inputs": {n: torch.tensor(x, dtype=types[n]) for n, x in call.inputs.items()},
         **call.keywords(),
     }
+
+
+def _own_block(attention: Any, device: str) -> tuple[int, int]:
+    """The tile that a call takes which names none: that of its back end."""
+    if device == "cuda":
+        return attention.spec.block
+    return sys.modules[type(attention).__module__].TORCH_BLOCK
 
 
 def _prefixed(number: float, step: int, names: tuple[str, ...]) -> str:

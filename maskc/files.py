@@ -18,14 +18,20 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> Path:
     Returns:
         `path`.
 
+    Raises:
+        OSError: that names `path`, not what stood in for it.
+
     """
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(beside, mode)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".maskc-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(beside, mode)
+            os.replace(beside, path)
+        except BaseException:
+            os.unlink(beside)
+            raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     return path

@@ -38,7 +38,13 @@ def call(command: Command) -> Command:
         click.option("--n-q", type=LENGTH, help="Queries, where not as many as keys."),
         click.option("--heads", type=COUNT, help="Query heads."),
         click.option("--kv-heads", type=COUNT, help="Key heads."),
-        click.option("--layer", type=click.IntRange(0, 1023), default=0, help="Which layer."),
+        click.option(
+            "--layer",
+            type=click.IntRange(0, 1023),
+            default=0,
+            show_default=True,
+            help="Which layer.",
+        ),
         click.option("--n-layers", type=COUNT, help="Number of layers."),
         click.option(
             "--param", "params", help="A parameter: 4Ki, true, 4,4,8, [[1,2]].", **several

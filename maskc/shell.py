@@ -56,6 +56,13 @@ class Commands(Word, click.Group):
 
     command_class = Word
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each command with its whole sentence, over several lines in a narrow terminal."""
+        names = self.list_commands(ctx)
+        commands = [(name, self.get_command(ctx, name)) for name in names]
+        with formatter.section("Commands"):
+            formatter.write_dl([(n, c.get_short_help_str(limit=200)) for n, c in commands if c])
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; only click's own exceptions leave it."""
         _print_anything()

@@ -20,8 +20,8 @@ HALVES = " ▄▀█"
 BRAILLE = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)
 """Bits of the dots of a Braille character: left column from top to bottom, right column."""
 
-TILES = ("· ", "▒▒", "██")
-"""An absent, a partial and a full tile."""
+TILES, NARROW = ("· ", "▒▒", "██"), ("·", "▒", "█")
+"""An absent, a partial and a full tile, and the same in one column each."""
 
 Cells = Sequence[Sequence[int]]
 """Rows of cells: kept or not, or kinds of tiles."""
@@ -84,8 +84,13 @@ def draw(mask: Cells, width: int = 0, plain: bool = False) -> str:
     )
 
 
-def draw_tiles(tiles: Cells, plain: bool = False) -> str:
+def draw_tiles(tiles: Cells, width: int = 0, plain: bool = False) -> str:
     """The tiles of a layout as text: `██` full, `▒▒` partial, `·` absent (plain: `# + .`).
+
+    Args:
+        tiles: rows of 0 absent, 1 partial, 2 full.
+        width: columns of the terminal, 0 for any; where two for a tile are too many, it has one.
+        plain: with `# + .` alone.
 
     Example:
         >>> print(draw_tiles([[1, 0], [2, 1]]))
@@ -93,7 +98,8 @@ def draw_tiles(tiles: Cells, plain: bool = False) -> str:
         ██▒▒
 
     """
-    marks = (".", "+", "#") if plain else TILES
+    narrow = width and tiles and 2 * len(tiles[0]) > width
+    marks = (".", "+", "#") if plain else NARROW if narrow else TILES
     return "\n".join("".join(marks[kind] for kind in row).rstrip() for row in tiles)
 
 

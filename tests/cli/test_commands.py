@@ -12,7 +12,7 @@ from maskc import pipeline
 from maskc.mistakes import MISTAKES
 from maskc.version import __version__
 
-COMMANDS = ("check", "compile", "explain", "explain-error", "fuzz", "list", "show")
+COMMANDS = ("check", "compile", "explain", "explain-error", "fmt", "fuzz", "list", "new", "show")
 STREAMING = EXAMPLES / "streaming_llm.attn"
 TWO = "pattern a = recent(2)\npattern b = sink(1)\n"
 

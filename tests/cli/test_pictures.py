@@ -48,7 +48,8 @@ def test_a_drawing_has_a_mark_where_the_pair_is_kept(mask):
 
 
 def test_tiles_are_drawn_by_kind():
-    assert draw_tiles([[0, 1, 2]]) == "· ▒▒██"
+    assert draw_tiles([[0, 1, 2]]) == draw_tiles([[0, 1, 2]], width=6) == "· ▒▒██"
+    assert draw_tiles([[0, 1, 2]], width=5) == "·▒█"
     assert draw_tiles([[0, 1, 2]], plain=True) == ".+#"
 
 
