@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-import networkx
-
 from maskc.codegen import splice
 
 RUNTIME = Path(__file__).with_name("runtime")
@@ -59,14 +57,19 @@ class Room:
 
 def reached(text: str) -> frozenset[str]:
     """The names of the runtime and of its imports that a module's own text uses, or they use."""
-    graph = _graph()
-    roots = frozenset(_globals(symtable.symtable(text, "module", "exec"))) & frozenset(graph)
-    return roots.union(*(networkx.descendants(graph, root) for root in roots))
+    uses = _uses()
+    left = [frozenset(_globals(symtable.symtable(text, "module", "exec"))) & uses.keys()]
+    found: set[str] = set()
+    while left:
+        new = left.pop() - found
+        found |= new
+        left.extend(uses[name] for name in new)
+    return frozenset(found)
 
 
 def taken() -> frozenset[str]:
     """Every name that a module may hold beside its own."""
-    return frozenset(_graph())
+    return frozenset(_uses())
 
 
 def rooms(names: frozenset[str]) -> tuple[Room, ...]:
@@ -82,12 +85,18 @@ def rooms(names: frozenset[str]) -> tuple[Room, ...]:
 def runtime() -> tuple[Room, ...]:
     """Every room of the runtime, each after those it imports from."""
     files = {path.stem: room(path) for path in sorted(RUNTIME.glob("[!_]*.py"))}
-    imports = networkx.DiGraph({stem: each.rooms for stem, each in files.items()})
-    optional = sorted(files.keys() - networkx.descendants(imports, LAST))
-    order = networkx.DiGraph()
-    order.add_nodes_from(optional)
-    order.add_edges_from(imports.edges)
-    return tuple(files[stem] for stem in networkx.dfs_postorder_nodes(order))
+    found: dict[str, Room] = {}
+
+    def put(stem: str) -> None:
+        if stem not in found:
+            for other in files[stem].rooms:
+                put(other)
+            found[stem] = files[stem]
+
+    imported = {LAST}.union(*(each.rooms for each in files.values()))
+    for stem in (*sorted(files.keys() - imported), LAST):
+        put(stem)
+    return tuple(found.values())
 
 
 @cache
@@ -136,20 +145,16 @@ def _imports() -> dict[str, str]:
 
 
 @cache
-def _graph() -> networkx.DiGraph:
-    """What a module may use, each name with an edge to those that it uses itself."""
+def _uses() -> dict[str, frozenset[str]]:
+    """What a module may use: each name with those that it uses itself."""
     shared = tuple(room(splice.TEMPLATES / f"{file}.py") for file in splice.SHARED)
     everything = [each for room in (*shared, *runtime()) for each in room.definitions]
     taken = Counter(name for each in everything for name in each.names)
     taken.update(list(_imports()))
     twice = sorted(name for name, count in taken.items() if count > 1)
     assert not twice, f"kernels and runtime share one module, so these names clash: {twice}"
-    graph = networkx.DiGraph()
-    graph.add_nodes_from(taken)
-    for each in everything:
-        used = [(name, other) for name in each.names for other in each.uses & taken.keys()]
-        graph.add_edges_from(used)
-    return graph
+    uses = {name: each.uses & taken.keys() for each in everything for name in each.names}
+    return uses | dict.fromkeys(_imports(), frozenset[str]())
 
 
 def _definition(text: str) -> Definition:

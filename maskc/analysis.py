@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import networkx
-
 from maskc import ir
 from maskc.ir import Node, Op, Var
 
@@ -128,15 +126,6 @@ def depends_on(node: Node) -> frozenset[str]:
     return dependence()(node)
 
 
-def graph(*roots: Node) -> networkx.DiGraph:
-    """The dependence graph: an edge from every node to each of its children."""
-    edges = networkx.DiGraph()
-    for node in ir.postorder(*roots):
-        edges.add_node(node)
-        edges.add_edges_from((node, child) for child in ir.children(node))
-    return edges
-
-
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """What one mask depends on.
@@ -185,16 +174,15 @@ def analyse(mask: Node) -> Analysis:
 
 def opaque_sides(mask: Node) -> set[str]:
     """The sides whose positions reach an operation that has no useful bounds."""
-    edges = graph(mask)
     sides = set()
-    for node in edges:
+    for node in ir.postorder(mask):
+        inside: tuple[Node, ...] = ()
         if isinstance(node, Op) and node.name in OPAQUE:
-            below = networkx.descendants(edges, node)
-            sides |= {FORM[side] for side in (Q, K) if side in below}
-        if isinstance(node, ir.Load) and len(node.indices) > 1:
-            *prefix, _ = node.indices
-            below = set(ir.postorder(*prefix))
-            sides |= {FORM[side] for side in (Q, K) if side in below}
+            inside = node.args
+        elif isinstance(node, ir.Load):
+            inside = node.indices[:-1]
+        below = set(ir.postorder(*inside))
+        sides |= {FORM[side] for side in (Q, K) if side in below}
     return sides
 
 

@@ -97,3 +97,13 @@ def test_every_room_stands_after_those_it_imports_from():
         assert set(room.rooms) <= seen, room.stem
         seen.add(room.stem)
     assert seen == {path.stem for path in paste.RUNTIME.glob("[!_]*.py")}
+
+
+def test_compiling_loads_nothing_heavy():
+    """Half of a cold start was such imports."""
+    code = (
+        "import sys; from maskc.pipeline import compile_text; compile_text('pattern p = causal');"
+        "print({'torch', 'triton', 'networkx', 'lark', 'rich', 'numpy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
