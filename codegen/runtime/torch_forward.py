@@ -143,14 +143,22 @@ def _spread(out: torch.Tensor, chunk: Chunk) -> torch.Tensor:
 
 def logits_of(work: Work, chunk: Chunk) -> tuple[torch.Tensor, torch.Tensor]:
     """`scale * q . k` of all pairs, and the logits after score and mask: [c, R, L] each."""
-    raw = torch.bmm(chunk.q * work.scale, chunk.k.transpose(1, 2))
-    s = raw
+    s = raw = raw_logits_of(work, chunk)
     if work.spec.score is not None:
         s = work.spec.score(raw, chunk.q_pos, chunk.k_pos, chunk.call).to(raw.dtype)
         s = s.expand(raw.shape)
     if chunk.mask is not None:
         s = torch.where(chunk.mask, s, -math.inf)
     return raw, s
+
+
+def raw_logits_of(work: Work, chunk: Chunk) -> torch.Tensor:
+    """`scale * q . k` of all pairs [c, R, L], rounded as the fused call rounds it.
+
+    The scale comes last: weights that a backward pass makes from other roundings of its logits
+    than went into the log-sum-exp have errors that grow with the logits.
+    """
+    return torch.bmm(chunk.q, chunk.k.transpose(1, 2)).mul_(work.scale)
 
 
 def _merge(

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from torch_exactness import drawn, hold, run
+from torch_exactness import dense, drawn, hold, run
 
 import maskc
 
@@ -221,3 +221,21 @@ def test_attention_is_the_same_under_autocast():
         got = run(pattern, *tensors)
     for field in ("out", "lse", "dq", "dk", "dv"):
         assert torch.equal(getattr(got, field), getattr(plain, field)), field
+
+
+@pytest.mark.parametrize("name", ["causal_only", "doubled"])
+@pytest.mark.parametrize("scale", [0.3, 3.0])
+def test_gradients_are_as_exact_as_dense_ones_where_logits_are_large(name, scale):
+    spec = SPEC + "pattern doubled {\n    score s * 2.0\n    mask causal\n}\n"
+    tensors = drawn((1, 2, 300, 64), (1, 2, 300, 64), dtype=torch.float32)
+    mask = causal(300, 300)
+    factor = 2.0 if name == "doubled" else 1.0
+    same, exact = (
+        dense(*tensors, mask, dtype, score=lambda s: s * factor, scale=scale)
+        for dtype in (torch.float32, torch.float64)
+    )
+    got = run(getattr(maskc.loads(spec), name), *tensors, scale=scale)
+    for field in ("dq", "dk", "dv"):
+        truth = getattr(exact, field)
+        error, other = ((getattr(x, field) - truth).abs().max() for x in (got, same))
+        assert error <= 3 * other, (field, error, other)

@@ -23,12 +23,13 @@ class Results:
     weights: torch.Tensor | None = None
 
 
-def dense(q, k, v, d_out, mask, dtype, score=lambda s: s) -> Results:
+def dense(q, k, v, d_out, mask, dtype, score=lambda s: s, scale=None) -> Results:
     """Dense attention with every step in one dtype."""
     q, k, v = leaves = [x.detach().to(dtype).requires_grad_() for x in (q, k, v)]
     group = q.shape[1] // k.shape[1]
     k, v = (x.repeat_interleave(group, 1) for x in (k, v))
-    s = score(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).to(dtype)
+    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    s = score(q @ k.transpose(-1, -2) * scale).to(dtype)
     s = s.masked_fill(~mask, -math.inf)
     some = mask.any(-1, keepdim=True)
     most = torch.where(some, s.amax(-1, keepdim=True), 0).detach()
