@@ -89,7 +89,7 @@ class _Periods:
             inside, modulus = node.args
             of_sum = self._sums[inside].terms
             shifts = all(x in (Q, K) or not self.names(x) & SIDES for x, _ in of_sum)
-            if shifts and not self.names(modulus) & VARYING:
+            if shifts and self._is_of_call(modulus):
                 return frozenset({modulus})
         parts = [self._known[child] for child in ir.children(node)]
         if not parts or isinstance(node, ir.BINDERS):
@@ -100,3 +100,9 @@ class _Periods:
                 return None
             found |= part
         return found
+
+    def _is_of_call(self, modulus: Node) -> bool:
+        """Whether a modulus is made of numbers of the call: what a layer's table holds is data."""
+        made_of = (ir.Const, ir.Var, ir.Param, Op)
+        numbers = all(isinstance(node, made_of) for node in ir.postorder(modulus))
+        return numbers and not self.names(modulus) & VARYING
