@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ import maskc
 from maskc import syntax
 from maskc.grammar.parse import parse, source
 from maskc.grammar.unparse import unparse
-from maskc.testing import Call, calls, specs
+from maskc.testing import FEATURES, Call, assert_matches_dense, calls, specs
 from maskc.testing.trees import NAME
 from meaning import Meaning
 
@@ -49,9 +49,31 @@ class Case:
         """The mask by that meaning: bool [batch, heads, n_q, n_k]."""
         return torch.from_numpy(self.meaning.mask())
 
+    def score(self, s: torch.Tensor, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The logits by that meaning: float64 [batch, heads, n_q, n_k]."""
+        return meaning_of(self.tree, self.pattern.spec.name, self.call, inputs).score(s)
 
-def meaning_of(tree: syntax.File, name: str, call: Call) -> Meaning:
-    """The meaning of one pattern of a tree under a call."""
+    def sinks(self, inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        """The logits of all sinks by that meaning: each broadcasts to [batch, heads, n_q]."""
+        meaning = meaning_of(self.tree, self.pattern.spec.name, self.call, inputs)
+        logit = meaning.sink_logit()
+        count = torch.from_numpy(meaning.sink_count().astype("float64")).clamp(min=0).log()
+        return (count[..., 0],) if logit is None else (count[..., 0], logit[..., 0])
+
+    def assert_matches(self, backend: str) -> None:
+        """Out and gradients are those of the meaning."""
+        assert_matches_dense(
+            *(self.pattern, self.call, backend),
+            mask=self.mask(),
+            score=self.score,
+            sinks=self.sinks,
+        )
+
+
+def meaning_of(
+    tree: syntax.File, name: str, call: Call, inputs: Mapping[str, torch.Tensor] | None = None
+) -> Meaning:
+    """The meaning of one pattern of a tree under a call, with some inputs in place of its own."""
     return Meaning(
         tree,
         name,
@@ -63,7 +85,9 @@ def meaning_of(tree: syntax.File, name: str, call: Call) -> Meaning:
         layer=call.layer,
         n_layers=call.n_layers,
         params=call.params,
-        inputs=call.input_tensors(),
+        inputs=call.input_tensors() | dict(inputs or {}),
+        grid=call.grid,
+        segments=call.segments or {},
     )
 
 
@@ -78,7 +102,7 @@ def cases(
     max_tokens: int = 40,
     dtypes: Sequence[str] = ("float32",),
     head_dims: Sequence[tuple[int, int]] = ((16, 16),),
-    features: Sequence[str] = ("score", "cross"),
+    features: Collection[str] = FEATURES,
 ) -> Case:
     """A drawn spec, compiled, with a drawn call."""
     tree = draw(specs(features))

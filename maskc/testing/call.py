@@ -14,8 +14,9 @@ class Call:
 
     Tensors follow from `seed`: normal q [batch, heads, n_q, head_dim], k [batch, kv_heads, n_k,
     head_dim], v [batch, kv_heads, n_k, value_dim] and the gradient of the output. `inputs` are
-    nested lists by name, ints of dtype `int_dtype`. `poison` fills k and v with NaN and inf
-    wherever no query of the group sees the key. `strided` makes q, k and v views with gaps.
+    nested lists by name, ints of dtype `int_dtype`, floats of `float_dtype`. `grid` and `segments`
+    are as a call takes them. `poison` fills k and v with NaN and inf wherever no query of the group
+    sees the key. `strided` makes q, k and v views with gaps.
     """
 
     n_q: int
@@ -31,7 +32,10 @@ class Call:
     n_layers: int | None = None
     params: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
+    grid: Any = None
+    segments: dict[str, int] | None = None
     int_dtype: str = "int64"
+    float_dtype: str = "float32"
     poison: bool = False
     strided: bool = False
     seed: int = 0
@@ -45,7 +49,7 @@ class Call:
             if f.default_factory is not MISSING:
                 default = f.default_factory()
             if default is MISSING or value != default:
-                shown.append(f"{f.name}={value!r}")
+                shown.append(f"{f.name}={_shown(value)}")
         return f"Call({', '.join(shown)})"
 
     def tensors(self, device: str = "cpu") -> tuple[torch.Tensor, ...]:
@@ -71,12 +75,13 @@ class Call:
         )
 
     def input_tensors(self, device: str = "cpu") -> dict[str, torch.Tensor]:
-        """The inputs as tensors: bool, int of dtype `int_dtype`, or float of the call's dtype."""
+        """The inputs as tensors: bool, int of dtype `int_dtype`, or float of `float_dtype`."""
         made = {}
         for name, values in self.inputs.items():
             x = torch.tensor(values)
-            if x.dtype == torch.int64:
-                x = x.to(getattr(torch, self.int_dtype))
+            if x.dtype != torch.bool:
+                kind = self.float_dtype if x.is_floating_point() else self.int_dtype
+                x = x.to(getattr(torch, kind))
             made[name] = x.to(device)
         return made
 
@@ -87,7 +92,12 @@ class Call:
             given["layer"] = self.layer
         if self.n_layers is not None:
             given["n_layers"] = self.n_layers
-        return given
+        return {**given, **self.extents()}
+
+    def extents(self) -> dict[str, Any]:
+        """`grid=` and `segments=`, where the call gives them."""
+        both = {"grid": self.grid, "segments": self.segments}
+        return {name: value for name, value in both.items() if value is not None}
 
     def lengths(self) -> dict[str, int]:
         """What `dense_mask`, `layout` and `block_mask` take in the place of tensors."""
@@ -95,3 +105,50 @@ class Call:
             **{"n_q": self.n_q, "n_k": self.n_k, "batch": self.batch},
             **{"heads": self.heads, "kv_heads": self.kv_heads},
         }
+
+
+LONGEST_PERIOD = 8
+
+
+def _shown(value: Any) -> str:
+    """Python text of a value, with long lists by what repeats: `[1] * 27 + [0, 2] * 38`."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {_shown(v)}' for key, v in value.items())}}}"
+    if not isinstance(value, list):
+        return repr(value)
+    entries = [_shown(entry) for entry in value]
+    return min(_listed(entries), _as_sum(entries), key=len)
+
+
+def _listed(entries: list[str]) -> str:
+    return f"[{', '.join(entries)}]"
+
+
+def _as_sum(entries: list[str]) -> str:
+    """As a sum of lists, one for each stretch that says a few entries over and over."""
+    parts: list[str] = []
+    single: list[str] = []
+    at = 0
+    while at < len(entries):
+        period, times = max(
+            ((n, _times(entries, at, n)) for n in range(1, LONGEST_PERIOD + 1)),
+            key=lambda found: (found[0] * (found[1] - 1), -found[0]),
+        )
+        if times == 1 or len(_listed(entries[at : at + period])) * (times - 1) < 12:
+            single.append(entries[at])
+            at += 1
+            continue
+        parts += [_listed(single)] if single else []
+        parts.append(f"{_listed(entries[at : at + period])} * {times}")
+        single = []
+        at += period * times
+    return " + ".join([*parts, _listed(single)] if single or not parts else parts)
+
+
+def _times(entries: list[str], at: int, period: int) -> int:
+    """How often the entries at..at + period stand one after another."""
+    first = entries[at : at + period]
+    times = 1
+    while entries[at + period * times : at + period * (times + 1)] == first:
+        times += 1
+    return times

@@ -10,7 +10,8 @@ from hypothesis import reject
 from hypothesis import strategies as st
 
 from maskc.testing.call import Call
-from maskc.testing.expressions import Draw
+from maskc.testing.choices import Draw
+from maskc.testing.places import place
 
 HEADS = ((1, 1), (2, 2), (2, 1), (4, 2), (3, 3), (6, 2))
 """(query heads, key heads)."""
@@ -29,49 +30,47 @@ def calls(  # noqa: D417 (Hypothesis gives `draw`)
     dtypes: Sequence[str] = DTYPES,
     head_dims: Sequence[tuple[int, int]] = HEAD_DIMS,
 ) -> Call:
-    """Calls of `pattern`: lengths, heads, dtypes, parameters within their rules, inputs.
+    """Calls of `pattern`: lengths, extents, heads, dtypes, parameters within their rules, inputs.
 
     Args:
         pattern: a public pattern object, from `maskc.load` or a compiled module.
-        max_tokens: the greatest number of queries and of keys.
+        max_tokens: the greatest number of queries and of keys, but for extents that the spec
+            fixes.
         dtypes: names of torch dtypes to draw from.
         head_dims: pairs of the dims of q and v to draw from.
 
     """
     spec = pattern.spec
-    n_k = _length(draw, max_tokens)
-    n_q = _length(draw, max_tokens) if draw(st.booleans()) else n_k
     heads, kv_heads = draw(st.sampled_from(HEADS))
     batch = draw(st.integers(1, 2))
     n_layers = draw(st.integers(1, 3)) if _layered(spec) else None
-    sizes = {
-        **{"batch": batch, "head": heads, "kv_head": kv_heads, "layer": n_layers},
-        **{"q": n_q, "k": n_k, "token": n_k},
+    sizes: dict[str, Any] = {
+        **{"batch": batch, "head": heads, "kv_head": kv_heads, "layer": n_layers}
     }
     params: dict[str, Any] = {}
     scalars: dict[str, Any] = {}
     for param in sorted(spec.params, key=lambda p: p.axes is not None):
-        if param.default is None or param.derived or _misfits(param, sizes) or draw(st.booleans()):
+        default = param.derived(scalars) if param.derived else param.default
+        refused = param.derived and not _follows(param, default, scalars)
+        if default is None or refused or _misfits(param, sizes) or draw(st.booleans()):
             params[param.name] = _argument(draw, param, scalars, sizes)
         if param.axes is None:
-            scalars[param.name] = params.get(param.name, param.default)
+            scalars[param.name] = params.get(param.name, default)
+    known = SimpleNamespace(
+        params=scalars, heads=heads, kv_heads=kv_heads, batches=batch, n_layers=n_layers or 0
+    )
+    where = place(draw, spec, known, max_tokens)
+    sizes |= {"q": where.n_q, "k": where.n_k, "token": where.n_k}
     int_dtype = draw(st.sampled_from(["int64", "int32", "int16"]))
-    known = SimpleNamespace(params=scalars, sizes=dict(sizes), n_q=n_q, n_k=n_k, heads=heads)
+    float_dtype = draw(st.sampled_from(["float32", "bfloat16", "float64"]))
     inputs = {}
     for wanted in spec.inputs:
-        shape = []
-        for axis in wanted.axes:
-            if isinstance(axis, str) and axis not in known.sizes:
-                known.sizes[axis] = draw(st.integers(1, 5))
-            named = isinstance(axis, str)
-            shape.append(
-                known.sizes[axis] if named else axis if isinstance(axis, int) else axis(known)
-            )
+        shape = [_axis_length(draw, axis, sizes, known) for axis in wanted.axes]
         inputs[wanted.name] = _nested(draw, wanted.type, shape)
     head_dim, value_dim = draw(st.sampled_from(list(head_dims)))
     return Call(
-        n_q=n_q,
-        n_k=n_k,
+        n_q=where.n_q,
+        n_k=where.n_k,
         batch=batch,
         heads=heads,
         kv_heads=kv_heads,
@@ -83,17 +82,24 @@ def calls(  # noqa: D417 (Hypothesis gives `draw`)
         n_layers=n_layers,
         params=params,
         inputs=inputs,
+        grid=where.grid,
+        segments=where.segments,
         int_dtype=int_dtype,
+        float_dtype=float_dtype,
         poison=draw(st.booleans()),
         strided=draw(st.booleans()),
         seed=draw(st.integers(0, 3)),
     )
 
 
-def _length(draw: Draw, most: int) -> int:
-    """A length; the first choice, which is drawn most, is one that shows a pattern."""
-    edges = (15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 200, 257)
-    return draw(st.sampled_from([n for n in (7, *range(1, 41), *edges, *edges) if n <= most]))
+def _axis_length(draw: Draw, axis: Any, sizes: dict[str, Any], known: SimpleNamespace) -> int:
+    if not isinstance(axis, str):
+        return axis if isinstance(axis, int) else axis(known)
+    if axis in sizes:
+        return sizes[axis]
+    if axis not in known.sizes:
+        known.sizes[axis] = draw(st.integers(1, 5))
+    return known.sizes[axis]
 
 
 def _layered(spec: Any) -> bool:
@@ -142,7 +148,12 @@ def _allowed(param: Any, scalars: dict[str, Any]) -> list[Any]:
         powers = [2**i + d for i in range(4, 15) for d in (-1, 0, 1)]
         near = [n for n in powers if n <= most]
         pool = sorted({*range(-3, 13), *near, *defaults}, key=lambda n: (n < 0, abs(n)))
-    return [x for x in pool if all(rule(x, {**scalars, param.name: x}) for rule, _ in param.rules)]
+    return [x for x in pool if _follows(param, x, scalars)]
+
+
+def _follows(param: Any, entry: Any, scalars: dict[str, Any]) -> bool:
+    """Whether an entry keeps the parameter's rules."""
+    return all(rule(entry, {**scalars, param.name: entry}) for rule, _ in param.rules)
 
 
 def _flat(default: Any) -> list[Any]:

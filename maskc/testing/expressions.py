@@ -6,9 +6,7 @@ a failure to the shortest spec that shows it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from hypothesis import strategies as st
 
@@ -33,8 +31,20 @@ from maskc.syntax import (
     Unary,
     Wildcard,
 )
-
-Draw = Callable[[st.SearchStrategy[Any]], Any]
+from maskc.testing.choices import (
+    Choice,
+    Draw,
+    binary,
+    call,
+    names,
+    number,
+    often,
+    pick,
+    small,
+    these,
+)
+from maskc.testing.prelude_calls import prelude_call
+from maskc.testing.spaces import LINE, Ground, Guarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +55,9 @@ class Sight:
     those known to be >= 1 (tables included), `varying` ints that depend on the pair, `truths`
     bools. `lists` are int lists, `documents` inputs indexed by a position on either side, `rows`
     and `columns` inputs indexed by `q` or by `k` alone, `flags` bool inputs along the keys,
-    `functions` defs from one int to a bool. `features` are words of `maskc.testing.FEATURES`.
-    `crossed`: queries and keys are two lines, so that an axis may have two lengths.
+    `measures` float inputs indexed by `k`, `functions` defs from one int to a bool. `features` are
+    words of `maskc.testing.FEATURES`. `ground` is the space, `axes` and `coordinates` what exists
+    of it behind guards that stand around.
     """
 
     numbers: tuple[str, ...] = ()
@@ -59,49 +70,35 @@ class Sight:
     columns: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
     features: frozenset[str] = frozenset()
-    crossed: bool = False
+    ground: Ground = LINE
+    axes: tuple[str, ...] = ()
+    coordinates: tuple[Expression, ...] = ()
 
     def plus(self, **names: str) -> Sight:
         """The same with one more name in each of the given groups."""
         return replace(self, **{group: (*getattr(self, group), n) for group, n in names.items()})
 
+    def within(self, part: Guarded) -> Sight:
+        """The same behind the guard of a part of the space."""
+        axes, coordinates = (*self.axes, *part.axes), (*self.coordinates, *part.coordinates)
+        return replace(self, axes=axes, coordinates=coordinates)
 
-def call(name: str, *values: Expression, **named: Expression) -> Call:
-    """`name(values, named = ...)`."""
-    positional = tuple(Argument(None, value) for value in values)
-    return Call(Name(name), positional + tuple(Argument(n, v) for n, v in named.items()))
-
-
-def number(value: int) -> Expression:
-    """An int of any sign as the parser would read it."""
-    return Number(value) if value >= 0 else Unary("-", Number(-value))
-
-
-def small(draw: Draw, low: int = 0, high: int = 9) -> Expression:
-    """A constant in low..high (inclusive)."""
-    return number(draw(st.integers(low, high)))
-
-
-def often(draw: Draw) -> bool:
-    """True three times of four; shrinks to False."""
-    return draw(st.booleans()) or draw(st.booleans())
-
-
-def rarely(draw: Draw) -> bool:
-    """True one time of four; shrinks to False."""
-    return draw(st.booleans()) and draw(st.booleans())
+    def elsewhere(self) -> Sight:
+        """The same at other positions, where the guards around do not hold."""
+        return replace(self, axes=(), coordinates=(), features=self.features - {"coarse"})
 
 
 def size(draw: Draw, sight: Sight) -> Expression:
     """An int >= 1 that is constant for a call or a table entry."""
     literal = st.sampled_from([Number(n) for n in (3, 1, 2, 4, 5, 6, 7, 8, 9)])
-    return _pick(draw, [lambda: draw(literal), *_names(sight.sizes)])
+    return pick(draw, [lambda: draw(literal), *names(sight.sizes)])
 
 
 def constant(draw: Draw, sight: Sight) -> Expression:
     """An int that is constant for a call, of any sign."""
-    return _pick(draw, [lambda: small(draw, -4, 9), *_names((*sight.sizes, *sight.numbers))])
+    return pick(draw, [lambda: small(draw, -4, 9), *names((*sight.sizes, *sight.numbers))])
 
 
 def position(draw: Draw) -> Expression:
@@ -112,19 +109,20 @@ def position(draw: Draw) -> Expression:
 
 def varying(draw: Draw, sight: Sight, depth: int) -> Expression:
     """An int that depends on the pair or the head."""
-    leaves: list[Callable[[], Expression]] = [
+    leaves: list[Choice] = [
         lambda: position(draw),
         lambda: Name("head"),
-        *_names(sight.varying),
+        *names(sight.varying),
+        *these((*sight.ground.coordinates, *sight.coordinates)),
         *_reads(draw, sight),
     ]
     if depth == 0 or not often(draw):
-        return _pick(draw, leaves)
+        return pick(draw, leaves)
 
     def inner() -> Expression:
         return varying(draw, sight, depth - 1)
 
-    choices: list[Callable[[], Expression]] = [
+    choices: list[Choice] = [
         lambda: Chain((inner(), constant(draw, sight)), (draw(st.sampled_from("+-")),)),
         lambda: Chain((inner(), inner()), (draw(st.sampled_from("+-")),)),
         lambda: Chain((inner(), small(draw, 1, 5)), ("*",)),
@@ -147,27 +145,29 @@ def varying(draw: Draw, sight: Sight, depth: int) -> Expression:
         lambda: _match(draw, sight, depth - 1, lambda: varying(draw, sight, 0)),
         lambda: _quantifier(draw, sight, depth - 1, ("count",)),
     ]
-    return _pick(draw, choices)
+    return pick(draw, choices)
 
 
 def mask(draw: Draw, sight: Sight, depth: int) -> Expression:
     """A bool of any kind."""
-    leaves: list[Callable[[], Expression]] = [
+    leaves: list[Choice] = [
         lambda: Name("causal"),
         lambda: prelude(draw, sight),
         lambda: prelude(draw, sight),
         lambda: comparison(draw, sight, min(depth, 1)),
         lambda: draw(st.sampled_from(CONSTANT_MASKS)),
-        *_names(sight.truths),
+        *names(sight.truths),
+        *these(sight.ground.tests),
+        *[lambda n=n: _measured(draw, n) for n in sight.measures],
         *[lambda n=n: Index(Name(n), (Name("k"),)) for n in sight.flags],
     ]
     if depth == 0 or not often(draw):
-        return _pick(draw, leaves)
+        return pick(draw, leaves)
 
     def inner() -> Expression:
         return mask(draw, sight, depth - 1)
 
-    choices: list[Callable[[], Expression]] = [
+    choices: list[Choice] = [
         lambda: _logic(draw, sight, depth - 1),
         lambda: _logic(draw, sight, depth - 1),
         lambda: Unary("not", inner()),
@@ -183,11 +183,13 @@ def mask(draw: Draw, sight: Sight, depth: int) -> Expression:
         choices.append(
             lambda: call(draw(st.sampled_from(sight.functions)), varying(draw, sight, depth - 1))
         )
+    if sight.ground.parts:
+        choices += [lambda: _guarded(draw, sight, depth - 1)] * 3
     if "at" in sight.features:
         choices.append(lambda: _at(draw, sight, depth - 1))
     if "coarse" in sight.features:
         choices.append(lambda: _coarse(draw, sight, depth - 1))
-    return _pick(draw, choices)
+    return pick(draw, choices)
 
 
 CONSTANT_MASKS = (Name("everything"), Name("nothing"), Boolean(True), Boolean(False))
@@ -206,93 +208,39 @@ def comparison(draw: Draw, sight: Sight, depth: int) -> Expression:
 def membership(draw: Draw, sight: Sight, depth: int) -> Expression:
     """`x in a..b`, `x in {..}`, `x in list`."""
     value = varying(draw, sight, depth)
-    choices: list[Callable[[], Any]] = [
+    choices: list[Choice] = [
         lambda: Range(constant(draw, sight), constant(draw, sight)),
         lambda: Range(constant(draw, sight), varying(draw, sight, 0)),
         lambda: SetOf(tuple(constant(draw, sight) for _ in range(draw(st.integers(1, 3))))),
-        *_names(sight.lists),
+        *names(sight.lists),
     ]
-    return In(value, _pick(draw, choices))
+    return In(value, pick(draw, choices))
 
 
 def prelude(draw: Draw, sight: Sight) -> Expression:
     """A call of a prelude function with arguments that its refinements allow."""
-    barred = ("axis",) * sight.crossed + ("document",) * (not sight.documents)
-    groups = [g for g, words in PRELUDE_ARGUMENTS.items() if not {*words} & {*barred}]
-    group = draw(st.sampled_from(groups))
-    arguments: list[Expression] = []
-    for word in PRELUDE_ARGUMENTS[group]:
+    axes = (*sight.ground.axes, *sight.axes)
+
+    def argument(word: str) -> Expression:
         match word:
-            case "size":
-                arguments.append(size(draw, sight))
             case "length":
-                arguments.append(
-                    _pick(draw, [lambda: size(draw, sight), lambda: _computed_size(draw, sight)])
-                )
+                longer: list[Choice] = [lambda: _computed_size(draw, sight)]
+                return pick(draw, [lambda: size(draw, sight), *longer])
             case "reach":
-                arguments.append(
-                    _pick(draw, [lambda: constant(draw, sight), lambda: varying(draw, sight, 0)])
-                )
+                far: list[Choice] = [lambda: varying(draw, sight, 0)]
+                return pick(draw, [lambda: constant(draw, sight), *far])
             case "document":
-                arguments.append(Name(draw(st.sampled_from(sight.documents))))
+                return Name(draw(st.sampled_from(sight.documents)))
             case "axis":
-                arguments.append(Name("x"))
-            case (low, high):
-                arguments.append(small(draw, low, high))
-    return call(group.split()[0], *arguments) if arguments else Name(group)
+                return Name(draw(st.sampled_from(axes)))
+        return size(draw, sight)
+
+    absent = ["document"] * (not sight.documents)
+    absent += ["axis", "all axes"] * (not axes)
+    return prelude_call(draw, absent, argument)
 
 
-PRELUDE_ARGUMENTS: dict[str, tuple[Any, ...]] = {
-    "causal": (),
-    "recent": ("length",),
-    "window": ("reach",),
-    "window both": ("reach", "reach"),
-    "sink": ("length",),
-    "global": ("length",),
-    "prefix": ("length",),
-    "block": ("length",),
-    "block_causal": ("length",),
-    "block_window": ("size", "reach"),
-    "block_window both": ("size", "reach", "reach"),
-    "dilated": ("size", "size"),
-    "strided": ("size",),
-    "columns": ("size",),
-    "columns offset": ((4, 6), (0, 3)),
-    "fixed": ("size",),
-    "fixed c": ("size", (0, 4)),
-    "powers": (),
-    "powers base": ((2, 5),),
-    "random": ("size", (0, 3)),
-    "random_blocks": ((1, 7), (0, 3), (0, 3)),
-    "document": ("document",),
-    "same": ("axis",),
-    "near": ("axis", "length"),
-    "near_wrap": ("axis", "size"),
-    "neighborhood": ("axis", "size"),
-    "neighborhood dilated": ("axis", "size", (1, 3)),
-    "tile": ("axis", "size", (0, 4)),
-    "tile_wrap": ("axis", "size", (0, 4)),
-    "tile_swin": ("axis", "size", (0, 4)),
-    "halo": ("axis", "size", (0, 4)),
-    "residue": ("axis", "size"),
-    "disk": ((0, 5),),
-}
-"""What each prelude function is called with; a second word tells calls of one function apart.
-
-`size` is constant and >= 1, `length` may depend on the pair, `reach` is any int, a pair of ints
-bounds a literal (both inclusive).
-"""
-
-
-def _pick(draw: Draw, choices: list[Callable[[], Expression]]) -> Any:
-    return choices[draw(st.integers(0, len(choices) - 1))]()
-
-
-def _names(names: tuple[str, ...]) -> list[Callable[[], Expression]]:
-    return [lambda n=n: Name(n) for n in names]
-
-
-def _reads(draw: Draw, sight: Sight) -> list[Callable[[], Expression]]:
+def _reads(draw: Draw, sight: Sight) -> list[Choice]:
     sides = st.sampled_from([Name("q"), Name("k")])
     return [
         *[lambda n=n: Index(Name(n), (draw(sides),)) for n in sight.documents],
@@ -328,11 +276,11 @@ def _logic(draw: Draw, sight: Sight, depth: int) -> Expression:
     return Chain(operands, tuple(draw(st.sampled_from(level)) for _ in range(n - 1)))
 
 
-def _else_if(inner: Callable[[], Expression]) -> Expression:
+def _else_if(inner: Choice) -> Expression:
     return If(((inner(), inner()), (inner(), inner())), inner())
 
 
-def _match(draw: Draw, sight: Sight, depth: int, value: Callable[[], Expression]) -> Expression:
+def _match(draw: Draw, sight: Sight, depth: int, value: Choice) -> Expression:
     if draw(st.booleans()):
         n = draw(st.integers(2, 4))
         subject: Expression = Chain((varying(draw, sight, depth), Number(n)), ("%",))
@@ -348,7 +296,7 @@ def _match(draw: Draw, sight: Sight, depth: int, value: Callable[[], Expression]
             lambda: Range(small(draw, 0, 2), small(draw, 2, 6)),
             lambda: SetOf((small(draw, 0, 2), small(draw, 3, 5))),
         ]
-        arms = (*arms, MatchArm(_pick(draw, patterns), value()))
+        arms = (*arms, MatchArm(pick(draw, patterns), value()))
     subject = Name("head") if draw(st.booleans()) else varying(draw, sight, depth)
     return Match(subject, (*arms, MatchArm(Wildcard(), value())))
 
@@ -367,17 +315,36 @@ def _quantifier(draw: Draw, sight: Sight, depth: int, kinds: tuple[str, ...]) ->
 LOOP_VARIABLES = ("i", "j")
 
 
+def _measured(draw: Draw, name: str) -> Expression:
+    operator = draw(st.sampled_from(["<", ">=", "=="]))
+    entry = Index(Name(name), (Name("k"),))
+    return Compare((entry, number(draw(st.integers(-2, 2)) / 2)), (operator,))
+
+
+def _guarded(draw: Draw, sight: Sight, depth: int) -> Expression:
+    """A mask that speaks of a part of the space behind its guard."""
+    part = draw(st.sampled_from(sight.ground.parts))
+    inner = mask(draw, sight.within(part), depth)
+    other: Choice = lambda: mask(draw, sight, 0)  # noqa: E731
+    choices: list[Choice] = [
+        lambda: binary(part.guard, "&", inner),
+        lambda: If(((part.guard, inner),), other()),
+        lambda: binary(Unary("not", part.guard), "|", inner),
+    ]
+    return pick(draw, choices)
+
+
 def _at(draw: Draw, sight: Sight, depth: int) -> Expression:
     moves = draw(st.sampled_from([("q",), ("k",), ("q", "k")]))
     moved = tuple(Argument(side, varying(draw, sight, depth)) for side in moves)
-    return At(moved, mask(draw, sight, 0))
+    return At(moved, mask(draw, sight.elsewhere(), 0))
 
 
 def _coarse(draw: Draw, sight: Sight, depth: int) -> Expression:
-    inner = mask(draw, sight, depth)
+    inner = mask(draw, sight.elsewhere(), depth)
     rules: list[Expression] = [Name("any"), Name("all"), Name("center")]
     rule = draw(st.sampled_from([*rules, call("share", Number(60))]))
     if draw(st.booleans()):
-        return Call(Name("coarse"), (Argument(None, inner), Argument(None, small(draw, 1, 9))))
-    sides = {"q": small(draw, 1, 9), "k": small(draw, 1, 9), "rule": rule}
+        return Call(Name("coarse"), (Argument(None, inner), Argument(None, small(draw, 1, 4))))
+    sides = {"q": small(draw, 1, 4), "k": small(draw, 1, 4), "rule": rule}
     return call("coarse", inner, **sides)

@@ -7,29 +7,22 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from maskc.testing import assert_matches_dense
 from subjects import EXAMPLES, cases, example_cases, share
 
 DIMS = ((16, 16), (24, 16), (40, 72))
 
 
-def check(case) -> None:
-    assert_matches_dense(
-        case.pattern, case.call, "triton", mask=case.mask(), score=case.meaning.score
-    )
-
-
 @settings(max_examples=share(2))
 @given(st.data())
 def test_kernels_of_drawn_specs_match_the_oracle(data):
-    check(data.draw(cases(200, ("float32", "float16", "bfloat16"), DIMS)))
+    data.draw(cases(200, ("float32", "float16", "bfloat16"), DIMS)).assert_matches("triton")
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
 @settings(max_examples=share(10))
 @given(st.data())
 def test_kernels_of_examples_match_the_oracle(path, data):
-    check(data.draw(example_cases(path, 200, head_dims=DIMS)))
+    data.draw(example_cases(path, 200, head_dims=DIMS)).assert_matches("triton")
 
 
 @settings(max_examples=share(5))

@@ -49,8 +49,8 @@ def test_the_score_and_its_slope_are_what_the_spec_says(case):
         return
     q = (torch.arange(case.call.n_q) + call.q_start).view(-1, 1)
     k = torch.arange(case.call.n_k).view(1, -1)
-    got = spec.score(s.detach(), q, k, call).expand(shape)
-    got_slope = spec.score_slope(s.detach(), q, k, call).expand(shape)
+    got = torch.as_tensor(spec.score(s.detach(), q, k, call)).expand(shape)
+    got_slope = torch.as_tensor(spec.score_slope(s.detach(), q, k, call)).expand(shape)
     assert torch.allclose(got, wanted, rtol=1e-9, atol=1e-9)
     assert torch.allclose(got_slope.double(), slope, rtol=1e-9, atol=1e-9)
 

@@ -10,7 +10,8 @@ import torch
 from hypothesis import given
 
 from maskc.testing import Call, assert_matches_dense, calls, fuzz
-from maskc.testing.oracle import Results, dense_attention, unwritten_memory_is_nan
+from maskc.testing.oracle import unwritten_memory_is_nan
+from maskc.testing.reference import Problem, Rules, dense_attention
 
 CALL = Call(n_q=21, n_k=17, heads=2, kv_heads=1)
 
@@ -29,7 +30,8 @@ class Local:
 
     spoil: object = None
     spec = SimpleNamespace(
-        name="local", score=None, params=(), inputs=(), uses_layer=False, uses_n_layers=False
+        **{"name": "local", "score": None, "score_inputs": (), "params": (), "inputs": ()},
+        **{"sinks": None, "space": None, "uses_layer": False, "uses_n_layers": False},
     )
     dense_mask = staticmethod(local_mask)
 
@@ -46,20 +48,22 @@ class Local:
                 k, v = torch.where(seen, k, 0), torch.where(seen, v, 0)
                 nothing = torch.zeros(*q.shape[:3], v.shape[3])
                 got = attend(q, k, v, nothing)
-                lse = spoil("lse", got.lse)
+                lse = spoil("lse", got["lse"])
                 context.mark_non_differentiable(lse)
-                return spoil("out", got.out.to(q.dtype)), lse
+                return spoil("out", got["out"].to(q.dtype)), lse
 
             @staticmethod
             def backward(context, gradient, _):
                 q, k, v = context.saved_tensors
                 seen = mask.any(2).unflatten(1, (k.shape[1], -1)).any(2)[..., None]
                 got = attend(q, torch.where(seen, k, 0), torch.where(seen, v, 0), gradient)
-                return tuple(spoil(n, getattr(got, n).to(q.dtype)) for n in ("dq", "dk", "dv"))
+                return tuple(spoil(n, got[n].to(q.dtype)) for n in ("dq", "dk", "dv"))
 
-        def attend(q, k, v, gradient) -> Results:
+        def attend(q, k, v, gradient):
+            factor = q.shape[-1] ** -0.5 if scale is None else scale
+            problem = Problem(q, k, v, gradient, {}, factor)
             with torch.enable_grad():
-                return dense_attention(q, k, v, gradient, mask, lambda s: s, scale, torch.float32)
+                return dense_attention(problem, Rules(mask), torch.float32)
 
         return Function.apply(q, k, v)
 
