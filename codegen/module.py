@@ -13,9 +13,6 @@ from dataclasses import dataclass, replace
 
 from maskc import ir
 from maskc.analysis import analyse
-from maskc.bounds import ranges_of
-from maskc.bounds.cuts import cuts
-from maskc.bounds.periodic import repetition
 from maskc.codegen import paste, splice
 from maskc.codegen.literals import (
     bracketed,
@@ -27,17 +24,11 @@ from maskc.codegen.literals import (
     string_of,
     tuple_of,
 )
-from maskc.codegen.render_python import (
-    default_function,
-    length_function,
-    period_function,
-    rule_functions,
-)
+from maskc.codegen.render_layout import layout_functions
+from maskc.codegen.render_python import default_function, length_function, rule_functions
 from maskc.codegen.render_torch import (
-    cut_functions,
     sinks_function,
     torch_functions,
-    uniform_function,
 )
 from maskc.codegen.render_triton import arguments_function, filling
 from maskc.passes.slope import slope
@@ -123,12 +114,7 @@ class _Written:
         self.pattern, self.name = pattern, name
         derivative = None if pattern.score is None else slope(pattern.score)
         self.spec_functions = torch_functions(pattern, derivative)
-        self.periods, self.uniform = (), None
-        if found := repetition(pattern.mask, ranges_of(pattern.params)):
-            self.periods = tuple(
-                period_function(pattern, i, modulus) for i, modulus in enumerate(found.moduli)
-            )
-            self.uniform = uniform_function(pattern, found.uniform)
+        self.of_layout = layout_functions(pattern)
         self.rules = {param.name: rule_functions(pattern, param) for param in pattern.params}
         self.derived = {param.name: default_function(pattern, param) for param in pattern.params}
         self.axes = {
@@ -149,9 +135,6 @@ class _Written:
             for name in splice.KERNELS
         )
         self.analysis = analyse(pattern.mask)
-        self.cuts = ()
-        if self.analysis.split == "q":
-            self.cuts = cut_functions(pattern, cuts(pattern.mask, ranges_of(pattern.params)))
 
     @property
     def defined(self) -> set[str]:
@@ -164,10 +147,8 @@ class _Written:
         yield _title(f"Pattern {self.name}")
         for function in self.spec_functions:
             yield function.text
-        if self.uniform is not None:
-            yield self.uniform.text
-            yield from (function.text for function in self.periods)
-        yield from (function.text for function in self.cuts)
+        for found in self.of_layout.values():
+            yield from (x.text for x in (found if isinstance(found, tuple) else (found,)))
         for rules in self.rules.values():
             yield from (function.text for function in rules)
         derived = (function for function in self.derived.values() if function is not None)
@@ -208,9 +189,10 @@ class _Written:
             "uses_n_layers": repr(self._reads("n_layers")),
             "mask_inputs": tuple_of(map(quoted, found.tensors)),
             "split": quoted(found.split),
-            "cuts": tuple_of(function.name for function in self.cuts),
-            **({"uniform": self.uniform.name} if self.uniform else {}),
-            "periods": tuple_of(function.name for function in self.periods),
+            **{
+                field: tuple_of(x.name for x in given) if isinstance(given, tuple) else given.name
+                for field, given in self.of_layout.items()
+            },
             "kernels": dict_of(
                 {
                     **{name: f"{pattern.name}_{name}" for name in splice.KERNELS},

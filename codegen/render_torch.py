@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from maskc import ir
 from maskc.analysis import dependence
 from maskc.bounds import Reading, bounds, ranges_of, signs_of, span
-from maskc.bounds.cuts import Cuts
 from maskc.bounds.interval import Intervals
 from maskc.codegen import render
 from maskc.codegen.render import CHOICE, COMPARE, NOT, UNARY, WORD_AND, WORD_OR, Text
@@ -46,7 +45,7 @@ TAKEN = (
     *("load", "along", "as_float", "least_entry", "greatest_entry"),
     *("range", "min", "max", "abs", "int", "True", "call", "tables", "torch"),
     *("q", "k", "s", "t", "q0", "q1", "k0", "k1", "every", "some", "hit", "miss"),
-    *("low", "high", "index"),
+    *("low", "high", "index", "moved_by"),
 )
 
 IN_CALL = frozenset({*ir.SLICE, *ir.UNIFORM})
@@ -198,7 +197,7 @@ def never_zero(node: Node, signs: Intervals) -> bool:
 def keep_function(pattern: ir.Pattern) -> Function:
     """`P_keep(q, k, call)`: the mask at positions."""
     doc = f"Whether `{pattern.name}` keeps each pair of int64 positions q, k: a bool tensor."
-    return _function(pattern, "keep", "q, k, call", doc, [pattern.mask])
+    return torch_function(pattern, "keep", "q, k, call", doc, [pattern.mask])
 
 
 def bounds_function(pattern: ir.Pattern, reading: Reading) -> Function:
@@ -207,7 +206,7 @@ def bounds_function(pattern: ir.Pattern, reading: Reading) -> Function:
     roots = [reading.every, reading.some, reading.hit, reading.miss]
     names = ("every", "some", "hit", "miss")
     arguments = "q0, q1, k0, k1, call, tables"
-    return _function(pattern, "bounds", arguments, doc, roots, names, reading.terms)
+    return torch_function(pattern, "bounds", arguments, doc, roots, names, reading.terms)
 
 
 def outline_function(pattern: ir.Pattern, reading: Reading) -> Function:
@@ -215,37 +214,14 @@ def outline_function(pattern: ir.Pattern, reading: Reading) -> Function:
     doc = "every, some of rectangles with inclusive corners: bool [n] each."
     roots, names = [reading.every, reading.some], ("every", "some")
     arguments = "q0, q1, k0, k1, call, tables"
-    return _function(pattern, "outline", arguments, doc, roots, names, reading.terms)
-
-
-def cut_functions(pattern: ir.Pattern, found: Sequence[Cuts]) -> tuple[Function, ...]:
-    """`P_cuts_I(q0, q1, index, call)` and `P_cuts_I_range(call)`, see `maskc.bounds.cuts`."""
-    doc = "Keys where the mask may change over queries q0..q1, for one index of the range."
-    range_doc = "The half-open range of the index."
-    functions = []
-    for at, cuts in enumerate(found):
-        names = tuple(f"KEY_{j}" for j in range(len(cuts.keys)))
-        suffix = f"cuts_{at}"
-        functions += [
-            _function(pattern, suffix, "q0, q1, index, call", doc, cuts.keys, names),
-            _function(
-                pattern,
-                f"{suffix}_range",
-                "call",
-                range_doc,
-                [cuts.low, cuts.high],
-                ("low", "high"),
-                scalar=True,
-            ),
-        ]
-    return tuple(functions)
+    return torch_function(pattern, "outline", arguments, doc, roots, names, reading.terms)
 
 
 def term_functions(pattern: ir.Pattern, reading: Reading) -> tuple[Function, ...]:
     """`P_term_I(t, call)` for every term that the rectangle reading looks up."""
     doc = "Whether t (a position or q - k) meets this part of the mask: a bool tensor."
     return tuple(
-        _function(pattern, f"term_{i}", "t, call", doc, [body])
+        torch_function(pattern, f"term_{i}", "t, call", doc, [body])
         for i, body in enumerate(reading.terms)
     )
 
@@ -254,13 +230,13 @@ def score_function(pattern: ir.Pattern) -> Function:
     """`P_score(s, q, k, call)`: the logit; only where the spec has a score."""
     assert pattern.score is not None, "the pattern has no score"
     doc = "The logit of each pair, from s = scale * q.k."
-    return _function(pattern, "score", "s, q, k, call", doc, [pattern.score], like="s")
+    return torch_function(pattern, "score", "s, q, k, call", doc, [pattern.score], like="s")
 
 
 def slope_function(pattern: ir.Pattern, slope: Node) -> Function:
     """`P_score_slope(s, q, k, call)`: the derivative of the logit by s."""
     doc = "The derivative of the logit by s."
-    return _function(pattern, "score_slope", "s, q, k, call", doc, [slope], like="s")
+    return torch_function(pattern, "score_slope", "s, q, k, call", doc, [slope], like="s")
 
 
 def span_function(pattern: ir.Pattern, reading: Reading) -> Function:
@@ -270,20 +246,14 @@ def span_function(pattern: ir.Pattern, reading: Reading) -> Function:
     parts = (part for part in roots if part is not None)
     answers = (reading.every, reading.some, reading.hit, reading.miss)
     size = span(*parts, reading=answers)
-    return _function(pattern, "span", "q0, q1, k0, k1, call", doc, [size], scalar=True)
+    return torch_function(pattern, "span", "q0, q1, k0, k1, call", doc, [size], scalar=True)
 
 
 def sinks_function(pattern: ir.Pattern) -> Function:
     """`P_sink_count(q, call)`: how many sinks each query has."""
     assert pattern.sink_count is not None, "the pattern has no sink_count"
     doc = "How many keys with logit 0 and value 0 each query at q sees too."
-    return _function(pattern, "sink_count", "q, call", doc, [pattern.sink_count])
-
-
-def uniform_function(pattern: ir.Pattern, uniform: Node) -> Function:
-    """`P_uniform(q0, q1, k0, k1, call, tables)`: where the mask depends on residues alone."""
-    doc = "Rectangles whose mask depends on q and k modulo the periods alone: a bool tensor [n]."
-    return _function(pattern, "uniform", "q0, q1, k0, k1, call, tables", doc, [uniform])
+    return torch_function(pattern, "sink_count", "q, call", doc, [pattern.sink_count])
 
 
 def torch_functions(pattern: ir.Pattern, slope: Node | None) -> tuple[Function, ...]:
@@ -301,7 +271,7 @@ def torch_functions(pattern: ir.Pattern, slope: Node | None) -> tuple[Function, 
     return tuple(functions)
 
 
-def _function(
+def torch_function(
     pattern: ir.Pattern,
     suffix: str,
     arguments: str,
@@ -312,6 +282,7 @@ def _function(
     scalar: bool = False,
     like: str = "",
 ) -> Function:
+    """`P_SUFFIX(arguments)`: a function of torch tensors that returns the roots, or `results`."""
     identifiers = render.Identifiers(TAKEN)
     locals, lines = unpacked(roots, identifiers)
     target = TorchTarget(locals, signs_of(pattern.params), terms, scalar, like)

@@ -91,6 +91,13 @@ class Spec:
     `periods`: functions of the Call that give the moduli of the mask's periodic terms; with them
     goes `uniform(q0, q1, k0, k1, call, tables)`, bool [n]: inside the rectangle the mask is proved
     to depend on q and k modulo their common multiple alone. Then one tile stands for many.
+    `slice_keys`: function of the Call that gives what the mask of each slice hangs on; slices with
+    equal keys have equal masks. None where `slices` themselves are the keys.
+    `moved`: function (q0, q1, k0, k1, moved_by, call, tables) to bool [n]: proved that the mask
+    keeps (q, k) just where it keeps (q + moved_by, k + moved_by), for all such pairs inside the
+    rectangle.
+    `strides`: function of the Call; multiples of some of these may be such distances. `borders`:
+    function of the Call; keys where the mask may change for all queries.
     `block`: the tile (BQ, BK) of the layout a call walks.
     `kernels`: the Triton kernels by name (`forward`, `dq`, `dkdv`).
     """
@@ -119,6 +126,10 @@ class Spec:
     cuts: tuple[Callable[..., Any], ...] = ()
     periods: tuple[Callable[[Call], int], ...] = ()
     uniform: Callable[..., torch.Tensor] | None = None
+    slice_keys: Callable[[Call], tuple[torch.Tensor, ...]] | None = None
+    moved: Callable[..., torch.Tensor] | None = None
+    strides: Callable[[Call], tuple[int, ...]] | None = None
+    borders: Callable[[Call], tuple[int, ...]] | None = None
     block: tuple[int, int] = (128, 128)
     kernels: dict[str, Any] = field(default_factory=dict)
 

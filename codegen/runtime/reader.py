@@ -20,27 +20,18 @@ class Reader:
     """Reads rectangles of the slices of one call's mask.
 
     `n_slices`: how many slices the spec tells apart. `slice_index`: int64 [batches, heads], which
-    of them each (batch, head) is. `is_periodic`: whether `uniform` may be asked.
+    of them each (batch, head) is. `batch`, `head`: int64 [n_slices], where each first occurs.
+    `is_periodic`: whether `uniform` may be asked.
     """
 
     def __init__(self, spec: Spec, call: Call, block: tuple[int, int]) -> None:
-        n_batches = call.batches if "batch" in spec.slices else min(call.batches, 1)
-        if "head" in spec.slices:
-            n_heads, step = call.heads, 1
-        elif "kv_head" in spec.slices:
-            n_heads, step = call.kv_heads, call.heads // call.kv_heads
-        else:
-            n_heads, step = 1, call.heads
         self.spec = spec
         self.call = call
         self.block = block
-        self.n_slices = n_batches * n_heads
-        index = torch.arange(self.n_slices, device=call.device)
-        self.batch = torch.div(index, n_heads, rounding_mode="floor")
-        self.head = index % n_heads * step
-        batch = torch.arange(call.batches, device=call.device).clamp(max=max(n_batches - 1, 0))
-        head = torch.arange(call.heads, device=call.device) // step
-        self.slice_index = batch[:, None] * n_heads + head[None, :]
+        self.slice_index, first = told_apart(spec, call)
+        self.n_slices = first.numel()
+        self.batch = torch.div(first, max(call.heads, 1), rounding_mode="floor")
+        self.head = first % max(call.heads, 1)
         slices = self.call.at(self.batch[:, None], self.head[:, None])
         self.tables = None if spec.tables is None else spec.tables(spec, self.call, slices)
         period = math.lcm(*(abs(modulus(call)) or 1 for modulus in spec.periods))
@@ -60,7 +51,11 @@ class Reader:
         return every, some, hit, miss
 
     def outline(self, s: torch.Tensor, *corners: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """`every` and `some` of n rectangles, as of `bounds`."""
+        """`every` and `some` of n rectangles, as of `bounds`.
+
+        They may be of n rows with m rectangles each: s, q0, q1 [n, 1] and k0, k1 [n, m]; then what
+        hangs on the row is found once.
+        """
         if self.spec.outline is None:
             every, some, _, _ = self._read(self.spec.bounds, 4, s, corners)
         else:
@@ -71,6 +66,12 @@ class Reader:
         """Which rectangles have the same mask in each whole tile; arguments as of `bounds`."""
         assert self.spec.uniform is not None, "a period comes with its `uniform`"
         return self._read(self.spec.uniform, 1, s, corners)[0]
+
+    def moved(self, by: int, s: torch.Tensor, *corners: torch.Tensor) -> torch.Tensor:
+        """Which rectangles are proved to hold a pair just where they hold it moved by `by`."""
+        moved = self.spec.moved
+        assert moved is not None, "asked of specs that have it"
+        return self._read(lambda *x: moved(*x[:4], by, *x[4:]), 1, s, corners)[0]
 
     def points(self, s: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
         """The mask at `q` int64 [n, a, 1] and `k` int64 [n, 1, b] of slices `s` int64 [n]."""
@@ -87,8 +88,10 @@ class Reader:
         corners: tuple[torch.Tensor, ...],
     ) -> list[torch.Tensor]:
         pieces = []
-        for i in range(0, s.numel(), READ_AT_ONCE):
-            at = slice(i, i + READ_AT_ONCE)
+        of_row = corners[-1][:1].numel()
+        at_once = max(READ_AT_ONCE // max(of_row, 1), 1)
+        for i in range(0, len(s), at_once):
+            at = slice(i, i + at_once)
             here = self.call
             if self.n_slices > 1:
                 here = here.at(self.batch[s[at]], self.head[s[at]])
@@ -96,13 +99,39 @@ class Reader:
                     self.tables.slice_of = s[at]
             found = function(*(x[at] for x in corners), here, self.tables)
             found = found if isinstance(found, tuple) else (found,)
-            shape = s[at].shape
+            shape = corners[-1][at].shape
             pieces.append([torch.as_tensor(x, device=s.device).expand(shape) for x in found])
         if len(pieces) == 1:
             return pieces[0]
         if not pieces:
             return [torch.zeros(0, dtype=torch.bool, device=s.device)] * n_answers
         return [torch.cat(answers) for answers in zip(*pieces, strict=True)]
+
+
+def told_apart(spec: Spec, call: Call) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which slices may differ: the class of each, int64 [batches, heads], and where each begins.
+
+    Classes are numbered in the order of their first slices, whose batch * heads + head is in the
+    second answer, int64 [n].
+    """
+    shape = (call.batches, call.heads)
+    n = call.batches * call.heads
+    index = torch.arange(n, device=call.device)
+    here = call.at(index // max(call.heads, 1), index % max(call.heads, 1))
+    if spec.slice_keys is not None:
+        keys = spec.slice_keys(here)
+    else:
+        keys = tuple(getattr(here, name) for name in spec.slices)
+    if not keys or n <= 1:
+        return torch.zeros(shape, dtype=torch.int64, device=call.device), index[:1]
+    columns = [key.view(torch.int64) if key.is_floating_point() else key.long() for key in keys]
+    table = torch.stack([column.expand(n) for column in columns], 1)
+    distinct, class_of = torch.unique(table, dim=0, return_inverse=True)
+    first = index.new_full((len(distinct),), n).scatter_reduce_(0, class_of, index, "amin")
+    first, order = first.sort()
+    return torch.empty_like(order).scatter_(0, order, index[: len(order)])[class_of].view(
+        shape
+    ), first
 
 
 def chosen_of(where: torch.Tensor, *columns: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -27,13 +27,14 @@ def n_cuts(reader: Reader) -> int:
 
 
 def row_pieces(
-    reader: Reader, s: torch.Tensor, r: torch.Tensor, q0: torch.Tensor, q1: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Runs of key tiles that cover these tile rows: slice, row, first tile, last tile + 1.
+    reader: Reader, columns: tuple[int, int], s: torch.Tensor, q0: torch.Tensor, q1: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Runs of key tiles that cover tile rows: first tile, last tile + 1, int64 [n, pieces].
 
-    Tiles that a cut goes through are runs of their own; between them runs go from cut to cut.
+    They are counted from the first of the tile `columns` (half-open) and end at the last; some
+    are empty. Tiles that a cut goes through are runs of their own.
     """
-    bk, n_columns = reader.block[1], -(-reader.call.n_k // reader.block[1])
+    bk, width = reader.block[1], columns[1] - columns[0]
     here = reader.call.at(reader.batch[s], reader.head[s])
     found = []
     for keys, index_range in zip(reader.spec.cuts[::2], reader.spec.cuts[1::2], strict=True):
@@ -41,15 +42,17 @@ def row_pieces(
             found += keys(q0, q1, index, here)
     n_k = reader.call.n_k
     fixed = {min(max(x, 0), n_k) for x in found if not isinstance(x, torch.Tensor)}
-    varying = [x.expand(s.shape) for x in found if isinstance(x, torch.Tensor)]
-    borders = [s.new_full(s.shape, x) for x in (0, n_columns)]
-    for key in (*varying, *(s.new_full(s.shape, x) for x in fixed)):
-        first = torch.div(key, bk, rounding_mode="floor")
-        borders += [first, first + (first * bk != key)]
-    border = torch.stack(borders, 1).clamp_(0, n_columns).to(torch.int32).sort(1).values
-    first, last = border[:, :-1], border[:, 1:]
-    row, piece = (first < last).nonzero(as_tuple=True)
-    return s[row], r[row], first[row, piece].long(), last[row, piece].long()
+    borders = {0, width}
+    for key in fixed:
+        borders |= {key // bk - columns[0], -(-key // bk) - columns[0]}
+    rows = [s.new_full(s.shape, x, dtype=torch.int32) for x in borders if 0 <= x <= width]
+    for key in (x.expand(s.shape) for x in found if isinstance(x, torch.Tensor)):
+        ends = [torch.div(key, bk, rounding_mode="floor")]
+        if not bool((ends[0] * bk == key).all()):
+            ends.append(-torch.div(-key, bk, rounding_mode="floor"))
+        rows += [(end - columns[0]).clamp_(0, width).to(torch.int32) for end in ends]
+    border = torch.stack(rows, 1).sort(1).values.long()
+    return border[:, :-1], border[:, 1:]
 
 
 def aligned(

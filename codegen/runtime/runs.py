@@ -6,18 +6,16 @@ from dataclasses import dataclass
 
 import torch
 
+from maskc.codegen.runtime.pieces import (
+    Both,
+    Pieces,
+    joined_pieces,
+    merged_pieces,
+    transposed,
+)
+
 MOST_PIECES = 1 << 21
 """Pieces a pile holds before it merges what touches."""
-
-SHORT_RUNS = 4
-"""Tiles of a run, on average, up to which sorting single tiles beats comparing rows."""
-
-
-Pieces = list[tuple[torch.Tensor, torch.Tensor]]
-"""(key, length) of pieces, both int64 [n]; see `Pile`."""
-
-Both = tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-"""Pieces by rows and by columns, in order, none touching another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +46,20 @@ class Pile:
     `row = slice * n_rows + tile`; so that pieces touch only inside a row. By columns alike.
     """
 
-    def __init__(self, n_rows: int, n_columns: int, device: torch.device) -> None:
+    def __init__(
+        self, n_rows: int, n_columns: int, device: torch.device, both_ways: bool = True
+    ) -> None:
         self.n_rows = n_rows
         self.n_columns = n_columns
         self.device = device
         self.by_row: Pieces | None = []
-        self.by_column: Pieces | None = []
+        self.by_column: Pieces | None = [] if both_ways else None
         self.n_by_row = 0
         self.n_by_column = 0
 
-    def add(self, s: torch.Tensor, r: torch.Tensor, c: torch.Tensor, h: int, w: int) -> None:
+    def add(
+        self, s: torch.Tensor, r: torch.Tensor, c: torch.Tensor, h: int, w: int | torch.Tensor
+    ) -> None:
         """Put rectangles of h x w tiles on the pile; what lies outside the matrix is cut off.
 
         Args:
@@ -65,11 +67,16 @@ class Pile:
             r: int64 [n], its first tile row.
             c: int64 [n], its first tile column.
             h: number of tile rows of all.
-            w: number of tile columns of all.
+            w: number of tile columns of all, or of each, int64 [n], where only rows are kept.
 
         """
         n = s.numel()
         if not n:
+            return
+        if isinstance(w, torch.Tensor):
+            assert self.by_row is not None and self.by_column is None, "runs are of rows"
+            assert h == 1, "runs are of one row"
+            self.by_row.append(((s * self.n_rows + r) * (self.n_columns + 1) + c, w))
             return
         self.n_by_row += n * h
         self.n_by_column += n * w
@@ -86,19 +93,24 @@ class Pile:
             self.by_column.append(_pieces(s, c, r, w, h, self.n_columns, self.n_rows))
             self.by_column = _fewer_pieces(self.by_column)
 
+    def rows(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The pieces by rows of a pile that is not kept both ways, in order and merged."""
+        assert self.by_row is not None, "rows are left out where both ways are kept"
+        return merged_pieces(self.by_row, self.device)
+
     def pieces(self) -> Both:
         """The pieces by rows and by columns, in order and merged.
 
         Few rectangles are cut and sorted both ways; where one way has many pieces, it is found
         from the borders between the runs of the other.
         """
-        by_row = None if self.by_row is None else _merged_pieces(self.by_row, self.device)
-        by_column = None if self.by_column is None else _merged_pieces(self.by_column, self.device)
+        by_row = None if self.by_row is None else merged_pieces(self.by_row, self.device)
+        by_column = None if self.by_column is None else merged_pieces(self.by_column, self.device)
         if by_column is None:
             assert by_row is not None, "one of the two ways is kept"
-            by_column = _transposed(*by_row, self.n_rows, self.n_columns)
+            by_column = transposed(*by_row, self.n_rows, self.n_columns)
         elif by_row is None:
-            by_row = _transposed(*by_column, self.n_columns, self.n_rows)
+            by_row = transposed(*by_column, self.n_columns, self.n_rows)
         return by_row, by_column
 
 
@@ -111,48 +123,6 @@ def runs_of(
         Runs(*_runs_of(*partial[0], rows, n_columns), *_runs_of(*full[0], rows, n_columns)),
         Runs(*_runs_of(*partial[1], columns, n_rows), *_runs_of(*full[1], columns, n_rows)),
     )
-
-
-def coarser(
-    partial: Both, full: Both, parts: int, n_rows: int, n_fine: int, n_columns: int
-) -> tuple[Both, Both]:
-    """Pieces of tiles from pieces of parts of tiles: each tile row was cut in `parts` part rows.
-
-    Args:
-        partial: pieces of the mixed parts, by rows.
-        full: pieces of the full parts, by rows.
-        parts: part rows of a tile row; the last tile row of a slice may have fewer.
-        n_rows: number of tile rows of a slice.
-        n_fine: number of part rows of a slice.
-        n_columns: number of tile columns.
-
-    Returns:
-        The pieces of the partial tiles and of the full ones: full where all parts are.
-
-    """
-    wide = n_columns + 1
-    keys, steps = [], []
-    for kind, ((key, length), _) in enumerate((partial, full)):
-        row = torch.div(key, wide, rounding_mode="floor")
-        s = torch.div(row, n_fine, rounding_mode="floor")
-        tile = s * n_rows + torch.div(row - s * n_fine, parts, rounding_mode="floor")
-        start = tile * wide + key - row * wide
-        step = torch.zeros((key.numel(), 2), dtype=torch.int64, device=key.device)
-        step[:, kind] = 1
-        keys += [start, start + length]
-        steps += [step, -step]
-    key, order = torch.cat(keys).sort()
-    counts = torch.cat(steps).index_select(0, order).cumsum(0)[:-1]
-    row = torch.div(key[:-1], wide, rounding_mode="floor") % n_rows
-    wanted = (n_fine - row * parts).clamp(max=parts)
-    length = key[1:] - key[:-1]
-    is_full = counts[:, 1] == wanted
-    both = []
-    for where in (~is_full & (counts.sum(1) > 0), is_full):
-        where = where & (length > 0)
-        pieces = _merged_pieces([(key[:-1][where], length[where])], key.device)
-        both.append((pieces, _transposed(*pieces, n_rows, n_columns)))
-    return both[0], both[1]
 
 
 def fold(
@@ -211,7 +181,7 @@ def _pieces(
     length = torch.full_like(key, w) if w == 1 else (n_columns - c).clamp(max=w)
     if h == 1:
         return key, length
-    key, length = _joined_pieces(key, length)
+    key, length = joined_pieces(key, length)
     step = torch.arange(h, device=s.device)
     row = torch.div(key, n_columns + 1, rounding_mode="floor") % n_rows
     short = (row + (h - 1) >= n_rows).any()
@@ -227,7 +197,7 @@ def _fewer_pieces(pieces: Pieces) -> Pieces:
     """The same pieces, those that touch made one if they are very many."""
     if sum(key.numel() for key, _ in pieces[1:]) <= MOST_PIECES:
         return pieces
-    return [_merged_pieces(pieces, pieces[0][0].device)]
+    return [merged_pieces(pieces, pieces[0][0].device)]
 
 
 def _runs_of(
@@ -240,88 +210,6 @@ def _runs_of(
     counts = torch.bincount(row, minlength=n_rows)
     torch.cumsum(counts, 0, dtype=torch.int32, out=start[1:])
     return start, torch.stack([first, first + length], 1).to(torch.int32)
-
-
-def _merged_pieces(pieces: Pieces, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """The pieces in order, those that touch made one."""
-    if not any(key.numel() for key, _ in pieces):
-        none = torch.zeros(0, dtype=torch.int64, device=device)
-        return none, none
-    return _joined_pieces(
-        torch.cat([key for key, _ in pieces]), torch.cat([length for _, length in pieces])
-    )
-
-
-def _joined_pieces(key: torch.Tensor, length: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """At least one piece: the same in order, those that touch made one."""
-    fits = int(key.max()) < 2**31
-    order = (key.to(torch.int32) if fits else key).argsort()
-    key, length = key.index_select(0, order), length.index_select(0, order)
-    end = key + length
-    breaks = (end[:-1] != key[1:]).nonzero().squeeze(1)
-    first = torch.cat([breaks.new_zeros(1), breaks + 1])
-    last = torch.cat([breaks, breaks.new_full((1,), key.numel() - 1)])
-    key = key.index_select(0, first)
-    return key, end.index_select(0, last) - key
-
-
-def _transposed(
-    key: torch.Tensor, length: torch.Tensor, n_rows: int, n_columns: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pieces by columns from merged pieces by rows, in time linear in both.
-
-    A column run starts where a row has a tile that the row above has not, and ends where a row
-    lacks a tile that the row above has.
-    """
-    wide = n_columns + 1
-    end = key + length
-    if key.numel() and int(length.sum()) <= SHORT_RUNS * key.numel():
-        cells = _cells_by_column(key, end, n_rows, n_columns, 0)
-        return _joined_pieces(cells, torch.ones_like(cells))
-    is_last = torch.div(key, wide, rounding_mode="floor") % n_rows == n_rows - 1
-    above = (key + wide)[~is_last], (end + wide)[~is_last]
-    opened = _difference((key, end), above)
-    closed = _difference(above, (key, end))
-    bottom = (key + wide)[is_last], (end + wide)[is_last]
-    starts = _cells_by_column(*opened, n_rows, n_columns, 0)
-    stops = _cells_by_column(*closed, n_rows, n_columns, 0)
-    stops = torch.cat([stops, _cells_by_column(*bottom, n_rows, n_columns, 1)]).sort().values
-    starts = starts.sort().values
-    return starts, stops - starts
-
-
-def _difference(
-    a: tuple[torch.Tensor, torch.Tensor], b: tuple[torch.Tensor, torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """What of the sorted, disjoint intervals [start, end) of `a` is not in those of `b`."""
-    far = torch.iinfo(torch.int64)
-    gap_start = torch.cat([a[0].new_full((1,), far.min), b[1]])
-    gap_end = torch.cat([b[0], a[0].new_full((1,), far.max)])
-    first = torch.searchsorted(b[1], a[0], right=True)
-    count = torch.searchsorted(b[0], a[1]) - first + 1
-    piece = torch.repeat_interleave(torch.arange(count.numel(), device=count.device), count)
-    step = torch.arange(piece.numel(), device=count.device) - (count.cumsum(0) - count)[piece]
-    gap = first[piece] + step
-    start = torch.maximum(a[0][piece], gap_start[gap])
-    end = torch.minimum(a[1][piece], gap_end[gap])
-    return start[start < end], end[start < end]
-
-
-def _cells_by_column(
-    start: torch.Tensor, end: torch.Tensor, n_rows: int, n_columns: int, below: int
-) -> torch.Tensor:
-    """Keys by column of every tile in these row intervals.
-
-    `below`: 1 where the intervals are in the row after the last one of their slice.
-    """
-    row = torch.div(start, n_columns + 1, rounding_mode="floor")
-    s = torch.div(row - below, n_rows, rounding_mode="floor")
-    first = start - row * (n_columns + 1)
-    count = end - start
-    piece = torch.repeat_interleave(torch.arange(count.numel(), device=count.device), count)
-    step = torch.arange(piece.numel(), device=count.device) - (count.cumsum(0) - count)[piece]
-    key = s * n_columns * (n_rows + 1) + row - s * n_rows
-    return key[piece] + (first[piece] + step) * (n_rows + 1)
 
 
 def _mark(start: torch.Tensor, runs: torch.Tensor, n_rows: int, n_slices: int) -> torch.Tensor:

@@ -9,10 +9,19 @@ import torch
 
 from maskc.codegen.runtime.call import Call, Spec
 from maskc.codegen.runtime.layout import Layout
+from maskc.codegen.runtime.panels import Panel, panels
 from maskc.codegen.runtime.parts import decided, kept_inside
+from maskc.codegen.runtime.pieces import (
+    Both,
+    Pieces,
+    RowPieces,
+    by_both_ways,
+    coarser,
+    merged_pieces,
+)
 from maskc.codegen.runtime.reader import MOST_AT_ONCE, Reader, chosen_of
 from maskc.codegen.runtime.row_cuts import aligned, n_cuts, row_pieces
-from maskc.codegen.runtime.runs import Both, Pile, coarser, fold, runs_of
+from maskc.codegen.runtime.runs import Pile, fold, runs_of
 
 CHEAP = 4096
 """So many rectangles cost about as much to read as one: splitting is in more parts below that."""
@@ -40,19 +49,14 @@ def build_layout(spec: Spec, call: Call, block: tuple[int, int]) -> Layout:
     rectangles that the mask's borders cut, not with the number of tiles.
     """
     reader = Reader(spec, call, block)
-    n_slices, n_rows, n_columns = (
-        reader.n_slices,
-        -(-call.n_q // block[0]),
-        -(-call.n_k // block[1]),
-    )
-    parts = row_parts(reader)
-    if parts == 1:
+    n_slices, (n_rows, n_columns) = reader.n_slices, tiles_of(call, block)
+    parts = tile_parts(reader)
+    if parts == (1, 1):
         partial, full = _pieces_of(reader)
     else:
-        finer = (block[0] // parts, block[1])
-        n_fine = -(-call.n_q // finer[0])
-        partial, full = _pieces_of(Reader(spec, call, finer))
-        partial, full = coarser(partial, full, parts, n_rows, n_fine, n_columns)
+        finer = Reader(spec, call, (block[0] // parts[0], block[1] // parts[1]))
+        by_row = _row_pieces_of(finer, panels(finer))
+        partial, full = coarser(*by_row, parts, (n_rows, n_columns), tiles_of(call, finer.block))
     rows, columns = runs_of(n_slices, n_rows, n_columns, partial, full)
     class_of_slice, rows, columns = fold(n_slices, n_rows, n_columns, rows, columns)
     return Layout(
@@ -67,71 +71,122 @@ def build_layout(spec: Spec, call: Call, block: tuple[int, int]) -> Layout:
     )
 
 
+def tiles_of(call: Call, block: tuple[int, int]) -> tuple[int, int]:
+    """Numbers of tile rows and tile columns of one slice."""
+    return -(-call.n_q // block[0]), -(-call.n_k // block[1])
+
+
 def _pieces_of(reader: Reader) -> tuple[Both, Both]:
     """Pieces of the partial and of the full tiles of every slice."""
-    call, block = reader.call, reader.block
-    n_rows, n_columns = -(-call.n_q // block[0]), -(-call.n_k // block[1])
-    full = Pile(n_rows, n_columns, call.device)
-    partial = Pile(n_rows, n_columns, call.device)
-    for found in subdivided(reader):
+    found = panels(reader)
+    if len(found) == 1 and found[0].rows is None:
+        partial, full = _piles_of(reader, found[0], not _splits_rows(reader, found[0]))
+        return partial.pieces(), full.pieces()
+    shape = tiles_of(reader.call, reader.block)
+    partial, full = (by_both_ways(x, *shape) for x in _row_pieces_of(reader, found))
+    return partial, full
+
+
+def _row_pieces_of(reader: Reader, found: list[Panel]) -> tuple[RowPieces, RowPieces]:
+    """Pieces of the partial and of the full tiles of every slice, by rows."""
+    n_columns = tiles_of(reader.call, reader.block)[1]
+    kinds: tuple[Pieces, Pieces] = ([], [])
+    for panel in found:
+        for pieces, pile in zip(kinds, _piles_of(reader, panel, False), strict=True):
+            pieces.append(panel.spread(*pile.rows(), reader.n_slices, n_columns))
+    partial, full = (x[0] if len(x) == 1 else merged_pieces(x, reader.call.device) for x in kinds)
+    return partial, full
+
+
+def _piles_of(reader: Reader, panel: Panel, both_ways: bool) -> tuple[Pile, Pile]:
+    """The partial and the full tiles of what is read of a panel."""
+    partial, full = (
+        Pile(panel.n_read, panel.width, reader.call.device, both_ways) for _ in range(2)
+    )
+    for found in subdivided(reader, panel):
         if found.kind == "full":
             full.add(found.s, found.r, found.c, found.h, found.w)
         elif found.kind == "mixed":
             partial.add(found.s, found.r, found.c, found.h, found.w)
         else:
-            is_full, is_mixed = decided(reader, found.s, *found.first_tiles(reader))
+            is_full, is_mixed = decided(reader, found.s, *found.first_tiles(reader, panel))
             full.add(*chosen_of(is_full, found.s, found.r, found.c), found.h, found.w)
             partial.add(*chosen_of(is_mixed, found.s, found.r, found.c), found.h, found.w)
-    return partial.pieces(), full.pieces()
+    return partial, full
 
 
-def row_parts(reader: Reader) -> int:
-    """Into how many part rows to cut each tile row, so that parts can be read where tiles cannot.
+def _splits_rows(reader: Reader, panel: Panel) -> bool:
+    """Whether tile rows are split at their cuts."""
+    return panel.width >= FEW_TILES and n_cuts(reader) > 0
+
+
+def tile_parts(reader: Reader) -> tuple[int, int]:
+    """Into how many part rows and part columns to cut each tile, where parts can be read better.
 
     A mask that draws keys by a hash of the query's block, say, is opaque over a tile of two
-    blocks, and exact over a tile of one. A sample of rectangles tells.
+    blocks, and exact over a tile of one. A sample of rectangles tells. Columns are cut where rows
+    are split at cuts: more of them cost nothing there.
     """
     bq, bk = reader.block
     if reader.spec.split != "q" or not (reader.n_slices and reader.call.n_q and reader.call.n_k):
-        return 1
-    best, least_cost = 1, float("inf")
+        return 1, 1
+    has_cuts = n_cuts(reader) > 0
+    best, least_cost = (1, 1), float("inf")
     parts = 1
     while bq % parts == 0 and bq // parts >= SMALLEST_PART:
-        cost = parts * (1 + COST_OF_OPEN * _open_share(reader, (bq // parts, bk)))
+        across = parts if has_cuts and bk % parts == 0 else 1
+        share = _open_share(reader, (bq // parts, bk // across))
+        cost = parts * (1 + COST_OF_OPEN * share)
         if cost < least_cost:
-            best, least_cost = parts, cost
+            best, least_cost = (parts, across), cost
+        if not share:
+            break
         parts *= 2
     return best
 
 
 def _open_share(reader: Reader, block: tuple[int, int]) -> float:
     """Which share of tiles of this size the rectangle reading leaves open, by a sample."""
-    call = reader.call
-    n_rows, n_columns = -(-call.n_q // block[0]), -(-call.n_k // block[1])
-    index = torch.arange(SAMPLE, device=call.device)
+    n_rows, n_columns = tiles_of(reader.call, block)
+    sampled = Reader(reader.spec, reader.call, block)
+    index = torch.arange(SAMPLE, device=reader.call.device)
     r, c = index * 7919 % n_rows, (index * 104729 + index * 7919 // n_rows) % n_columns
-    corners = _corners(call, r, c, 1, 1, block)
-    every, some, hit, miss = reader.bounds(index % reader.n_slices, *corners)
+    corners = corners_of(sampled, Panel(n_rows, 0, n_columns), r, c, 1, 1)
+    every, some, hit, miss = sampled.bounds(index % reader.n_slices, *corners)
     return float((some & ~every & ~(hit & miss)).sum()) / SAMPLE
 
 
 def count_kept(spec: Spec, call: Call, block: tuple[int, int]) -> int:
     """The number of kept pairs over all batches and heads, exact."""
     reader = Reader(spec, call, block)
+    times = torch.bincount(reader.slice_index.flatten(), minlength=reader.n_slices)
     total = 0
-    for found in subdivided(reader):
-        if found.kind == "full":
-            q0, q1, k0, k1 = _corners(call, found.r, found.c, found.h, found.w, block)
-            total += int(((q1 - q0 + 1) * (k1 - k0 + 1)).sum())
-        else:
-            kept = kept_inside(reader, found.s, *found.first_tiles(reader))
-            total += int(kept.sum()) * found.h * found.w
-    return total * (call.batches * call.heads // max(reader.n_slices, 1))
+    for panel in panels(reader):
+        # How many rows, and how many queries, each row stands for, before each.
+        n_rows = torch.arange(panel.n_rows, device=call.device)
+        n_queries = ((n_rows + 1) * block[0]).clamp(max=call.n_q) - n_rows * block[0]
+        source = n_rows if panel.source is None else panel.source
+        rows, queries = (
+            x.new_zeros(panel.n_read + 1).index_add_(0, source + 1, x).cumsum(0)
+            for x in (torch.ones_like(n_rows), n_queries)
+        )
+        for found in subdivided(reader, panel):
+            end = (found.r + found.h).clamp(max=panel.n_read)
+            if found.kind == "full":
+                _, _, k0, k1 = corners_of(reader, panel, found.r, found.c, found.h, found.w)
+                pairs = (queries[end] - queries[found.r]) * (k1 - k0 + 1)
+            else:
+                kept = kept_inside(reader, found.s, *found.first_tiles(reader, panel))
+                pairs = kept * (rows[end] - rows[found.r]) * found.w
+            total += int((pairs * times[found.s]).sum())
+    return total
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """Rectangles of h x w tiles: `s` slice, `r` and `c` first tile row and column, int64 [n].
+
+    `w` may be int64 [n] for full ones of one row.
 
     `kind`: "full" (every existing pair kept), "mixed" (some kept, some not), or "open" (not
     known). Tiles of a rectangle that is not full are whole and all alike.
@@ -142,36 +197,36 @@ class Found:
     r: torch.Tensor
     c: torch.Tensor
     h: int
-    w: int
+    w: int | torch.Tensor
 
-    def first_tiles(self, reader: Reader) -> tuple[torch.Tensor, ...]:
+    def first_tiles(self, reader: Reader, panel: Panel) -> tuple[torch.Tensor, ...]:
         """Corners of the first tile of each rectangle."""
-        return _corners(reader.call, self.r, self.c, 1, 1, reader.block)
+        return corners_of(reader, panel, self.r, self.c, 1, 1)
 
 
-def subdivided(reader: Reader) -> Iterator[Found]:
-    """Disjoint rectangles that cover every kept pair of every slice."""
+def subdivided(reader: Reader, panel: Panel) -> Iterator[Found]:
+    """Disjoint rectangles that cover every kept pair of every slice in what is read of a panel."""
     call, block = reader.call, reader.block
-    n_rows, n_columns = -(-call.n_q // block[0]), -(-call.n_k // block[1])
+    n_rows, n_columns = panel.n_read, panel.width
     whole = (call.n_q // block[0], call.n_k // block[1])
     if not (reader.n_slices and n_rows and n_columns):
         return
     s = torch.arange(reader.n_slices, device=call.device)
     zero = torch.zeros_like(s)
     widest = _power_above(n_columns)
-    has_cuts = widest >= FEW_TILES and n_cuts(reader) > 0
+    has_cuts = _splits_rows(reader, panel)
     stack = [(s, zero, zero, _power_above(n_rows), widest)]
     while stack:
         s, r, c, h, w = stack.pop()
         parts_q, parts_k = _fan_out(s.numel(), h, w, reader.spec.split)
         h, w = h // parts_q, w // parts_k
         s, r, c = _children(s, r, c, h, w, parts_q, parts_k, n_rows, n_columns)
-        corners = _corners(call, r, c, h, w, block)
+        corners = corners_of(reader, panel, r, c, h, w)
         if h == 1 and w == 1:
-            yield from _tiles(reader, s, r, c)
+            yield from _tiles(reader, panel, s, r, c)
             continue
         if h == 1 and w == widest and has_cuts:
-            for wider in _rows(reader, s, r):
+            for wider in _rows(reader, panel, s, r):
                 if isinstance(wider, Found):
                     yield wider
                 else:
@@ -181,10 +236,11 @@ def subdivided(reader: Reader) -> Iterator[Found]:
         yield Found("full", *chosen_of(every, s, r, c), h=h, w=w)
         is_open = some & ~every
         if reader.is_periodic:
-            alike = is_open & (r + h <= whole[0]) & (c + w <= whole[1])
+            alike = is_open & (r + h <= n_rows) & (panel.row(r + (h - 1)) < whole[0])
+            alike &= c + w <= min(n_columns, whole[1] - panel.first)
             alike &= reader.uniform(s, *corners)
             some_s, some_r, some_c = chosen_of(alike, s, r, c)
-            answers = reader.bounds(some_s, *_corners(call, some_r, some_c, 1, 1, block))
+            answers = reader.bounds(some_s, *corners_of(reader, panel, some_r, some_c, 1, 1))
             yield from _by_kind(answers, some_s, some_r, some_c, h, w)
             is_open &= ~alike
         s, r, c = chosen_of(is_open, s, r, c)
@@ -193,9 +249,11 @@ def subdivided(reader: Reader) -> Iterator[Found]:
             stack.append((s[at], r[at], c[at], h, w))
 
 
-def _tiles(reader: Reader, s: torch.Tensor, r: torch.Tensor, c: torch.Tensor) -> Iterator[Found]:
+def _tiles(
+    reader: Reader, panel: Panel, s: torch.Tensor, r: torch.Tensor, c: torch.Tensor
+) -> Iterator[Found]:
     """What single tiles hold; `hit` and `miss` are asked of those alone that need them."""
-    corners = _corners(reader.call, r, c, 1, 1, reader.block)
+    corners = corners_of(reader, panel, r, c, 1, 1)
     if reader.spec.outline is None:
         yield from _by_kind(reader.bounds(s, *corners), s, r, c, 1, 1)
         return
@@ -206,24 +264,26 @@ def _tiles(reader: Reader, s: torch.Tensor, r: torch.Tensor, c: torch.Tensor) ->
 
 
 def _rows(
-    reader: Reader, s: torch.Tensor, r: torch.Tensor
+    reader: Reader, panel: Panel, s: torch.Tensor, r: torch.Tensor
 ) -> Iterator[Found | tuple[torch.Tensor, torch.Tensor, torch.Tensor, int, int]]:
     """What whole tile rows hold, and rectangles (slice, row, column, 1, width) to split further."""
-    call, block = reader.call, reader.block
-    widest = _power_above(-(-call.n_k // block[1])) // 2
+    widest = _power_above(panel.width) // 2
     for i in range(0, s.numel(), ROWS_AT_ONCE):
         some_s, some_r = s[i : i + ROWS_AT_ONCE], r[i : i + ROWS_AT_ONCE]
-        q0, q1, _, _ = _corners(call, some_r, some_r, 1, 1, block)
-        some_s, some_r, first, last = row_pieces(reader, some_s, some_r, q0, q1)
-        corners = _corners(call, some_r, first, 1, last - first, block)
-        every, some = reader.outline(some_s, *corners)
-        whole = chosen_of(every, some_s, some_r, first, last)
-        for s_, r_, c_, w in aligned(*whole, widest):
-            yield Found("full", s_, r_, c_, h=1, w=w)
-        left = chosen_of(some & ~every, some_s, some_r, first, last)
+        q0, q1, _, _ = corners_of(reader, panel, some_r, torch.zeros_like(some_r), 1, 1)
+        first, last = row_pieces(reader, (panel.first, panel.last), some_s, q0, q1)
+        corners = corners_of(reader, panel, some_r[:, None], first, 1, last - first)
+        every, some = reader.outline(some_s[:, None], *corners)
+        at, of_row = (every & (first < last)).flatten().nonzero().squeeze(1), first.shape[1]
+        row, first_full = at // of_row, first.take(at)
+        width = last.take(at) - first_full
+        yield Found("full", some_s[row], some_r[row], first_full, h=1, w=width)
+        at = (some & ~every & (first < last)).flatten().nonzero().squeeze(1)
+        row = at // of_row
+        left = some_s[row], some_r[row], first.take(at), last.take(at)
         for s_, r_, c_, w in aligned(*left, widest):
             if w == 1:
-                answers = reader.bounds(s_, *_corners(call, r_, c_, 1, 1, block))
+                answers = reader.bounds(s_, *corners_of(reader, panel, r_, c_, 1, 1))
                 yield from _by_kind(answers, s_, r_, c_, 1, 1)
             elif s_.numel():
                 yield s_, r_, c_, 1, w
@@ -288,16 +348,14 @@ def _is_power(n: int) -> bool:
     return n & (n - 1) == 0
 
 
-def _corners(
-    call: Call,
-    r: torch.Tensor,
-    c: torch.Tensor,
-    h: int,
-    w: int | torch.Tensor,
-    block: tuple[int, int],
+def corners_of(
+    reader: Reader, panel: Panel, r: torch.Tensor, c: torch.Tensor, h: int, w: int | torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Positions q0, q1, k0, k1 (inclusive) of rectangles of h x w tiles, cut to existing pairs."""
-    q0, k0 = r * block[0] + call.q_start, c * block[1]
-    q1 = (q0 + (h * block[0] - 1)).clamp(max=call.q_start + call.n_q - 1)
-    k1 = (k0 + (w * block[1] - 1)).clamp(max=call.n_k - 1)
+    """Positions q0, q1, k0, k1 (inclusive) around h x w tiles of a panel, cut to existing pairs."""
+    call, (bq, bk) = reader.call, reader.block
+    top = panel.row(r)
+    bottom = top if h == 1 else panel.row(r + (h - 1))
+    q0, k0 = top * bq + call.q_start, (c + panel.first) * bk
+    q1 = (bottom * bq + (call.q_start + bq - 1)).clamp(max=call.q_start + call.n_q - 1)
+    k1 = (k0 + (w * bk - 1)).clamp(max=min(panel.last * bk, call.n_k) - 1)
     return q0, q1, k0, k1

@@ -126,6 +126,10 @@ class RangeTable:
         """The least (greatest) entry of each range, [n]; see `Tables.range_min`."""
         if not self.rows or not self.length:
             return self.zero.expand(low.shape)
+        if low.ndim > 1:
+            same = torch.broadcast_tensors(low, high, *map(torch.as_tensor, prefix))
+            low, high, *rest = (x.reshape(-1) for x in same)
+            return self(tuple(rest), low, high).view(same[0].shape)
         last = self.length - 1
         outside = (low < 0) | (high > last)
         low, high = torch.minimum(low, high), torch.maximum(low, high)

@@ -62,6 +62,14 @@ def cuts(
     return (*([Cuts(tuple(plain), Const(0), ONE)] if plain else []), *found)
 
 
+def key_borders(mask: Node, rectangles: Rectangles) -> tuple[Node, ...]:
+    """Keys, of one value for a call, where a condition on the key alone may change."""
+    solver = _Solver(rectangles)
+    alone = (atom for atom in atoms(mask) if "q" not in solver.names(atom))
+    borders = dict.fromkeys(key for atom in alone for key in solver(atom))
+    return tuple(key for key in borders if not solver.varies(key))
+
+
 class _Solver:
     def __init__(self, rectangles: Rectangles) -> None:
         self.rectangles = rectangles

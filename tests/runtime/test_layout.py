@@ -248,11 +248,11 @@ def test_columns_found_from_the_borders_of_rows_are_those_of_the_pieces(spec_cal
 def test_tile_rows_are_cut_where_the_reading_is_blind_over_a_whole_one():
     """Two blocks of 24 queries in a tile of 48: parts of 24 are read, and make the same tiles."""
     from maskc.codegen.runtime.reader import Reader
-    from maskc.codegen.runtime.subdivide import row_parts
+    from maskc.codegen.runtime.subdivide import tile_parts
 
     call = call_of(handmade.DRAWN, 700, 700)
-    assert row_parts(Reader(handmade.DRAWN, call, (48, 32))) == 2
-    assert row_parts(Reader(handmade.DRAWN, call, (24, 32))) == 1
+    assert tile_parts(Reader(handmade.DRAWN, call, (48, 32))) == (2, 1)
+    assert tile_parts(Reader(handmade.DRAWN, call, (24, 32))) == (1, 1)
     layout = build_layout(handmade.DRAWN, call, (48, 32))
     mask = handmade.mask_of(handmade.DRAWN, call)[0, 0]
     assert torch.equal(layout.tiles(), handmade.tiles_of(mask, (48, 32)))

@@ -1,0 +1,90 @@
+"""The functions that only a layout's builder asks, as text: what repeats, and where to split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from maskc import ir
+from maskc.analysis import analyse
+from maskc.bounds import ranges_of
+from maskc.bounds.cuts import Cuts, cuts
+from maskc.bounds.periodic import Repetition, repetition
+from maskc.bounds.shifted import Repeats, repeats
+from maskc.bounds.slices import slice_keys
+from maskc.codegen.render_python import period_function
+from maskc.codegen.render_torch import Function, torch_function
+from maskc.ir import Node
+
+CORNERS = "q0, q1, k0, k1"
+
+Functions = dict[str, Function | tuple[Function, ...]]
+"""By the field of the Spec that holds them."""
+
+
+def layout_functions(pattern: ir.Pattern) -> Functions:
+    """The functions of a pattern's layouts, in the order of the module."""
+    known = ranges_of(pattern.params)
+    found: Functions = {}
+    if repeated := repetition(pattern.mask, known):
+        found |= uniform_functions(pattern, repeated)
+    if analyse(pattern.mask).split == "q":
+        found["cuts"] = tuple(cut_functions(pattern, cuts(pattern.mask, known)))
+    if keys := slice_keys(pattern.mask):
+        found["slice_keys"] = slices_function(pattern, keys)
+    if moved := repeats(pattern.mask, known):
+        found |= repeat_functions(pattern, moved)
+    return found
+
+
+def uniform_functions(pattern: ir.Pattern, found: Repetition) -> Functions:
+    """`P_uniform(q0, q1, k0, k1, call, tables)` and `P_period_I(call)`, of residues alone."""
+    doc = "Rectangles whose mask depends on q and k modulo the periods alone: a bool tensor [n]."
+    return {
+        "uniform": torch_function(
+            pattern, "uniform", f"{CORNERS}, call, tables", doc, [found.uniform]
+        ),
+        "periods": tuple(
+            period_function(pattern, i, modulus) for i, modulus in enumerate(found.moduli)
+        ),
+    }
+
+
+def cut_functions(pattern: ir.Pattern, found: Iterable[Cuts]) -> Iterable[Function]:
+    """`P_cuts_I(q0, q1, index, call)` and `P_cuts_I_range(call)`, see `maskc.bounds.cuts`."""
+    doc = "Keys where the mask may change over queries q0..q1, for one index of the range."
+    range_doc = "The half-open range of the index."
+    for at, group in enumerate(found):
+        suffix = f"cuts_{at}"
+        keys = _numbered("KEY", group.keys)
+        yield torch_function(pattern, suffix, "q0, q1, index, call", doc, group.keys, keys)
+        ends = [group.low, group.high]
+        yield torch_function(
+            pattern, f"{suffix}_range", "call", range_doc, ends, ("low", "high"), scalar=True
+        )
+
+
+def slices_function(pattern: ir.Pattern, keys: tuple[Node, ...]) -> Function:
+    """`P_slice_keys(call)`: what the mask of a slice hangs on."""
+    doc = "What the mask of the slices hangs on: slices with equal keys have equal masks."
+    return torch_function(pattern, "slice_keys", "call", doc, keys, _numbered("KEY", keys))
+
+
+def repeat_functions(pattern: ir.Pattern, found: Repeats) -> Functions:
+    """`P_moved(q0, q1, k0, k1, moved_by, call, tables)`, `P_strides(call)`, `P_borders(call)`."""
+    doc = "Rectangles that hold a pair just where they hold it moved: a bool tensor [n]."
+    arguments = f"{CORNERS}, moved_by, call, tables"
+    functions: Functions = {"moved": torch_function(pattern, "moved", arguments, doc, [found.same])}
+    for field, nodes, doc in (
+        ("strides", found.units, "What `moved_by` should be a multiple of."),
+        ("borders", found.borders, "Keys where the mask may change for all queries."),
+    ):
+        if nodes:
+            names = _numbered(field[:-1].upper(), nodes)
+            functions[field] = torch_function(
+                pattern, field, "call", doc, nodes, names, scalar=True
+            )
+    return functions
+
+
+def _numbered(label: str, nodes: tuple[Node, ...]) -> tuple[str, ...]:
+    return tuple(f"{label}_{i}" for i in range(len(nodes)))

@@ -1,0 +1,164 @@
+"""Which tile rows of a layout are read, and which are earlier ones moved along the diagonal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+
+from maskc.codegen.runtime.reader import Reader
+
+FEW_ROWS = 64
+"""Tile rows below which all are read."""
+
+NARROW = 4
+"""Tile columns of a panel up to which all its rows are read."""
+
+MOST_PANELS = 12
+"""Panels of a layout; with more borders, all rows are read."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """The tile columns first..last (half-open) and the tile rows that are read of them.
+
+    `rows`: int64 [n], ascending, which tile rows are read; row i below means `rows[i]`, column j
+    means `first + j`. `source`: int64 [n_rows], the row i that tells what each tile row holds;
+    `moved`: int64 [n_rows], by how many columns further right. None: every row is read.
+    """
+
+    n_rows: int
+    first: int
+    last: int
+    rows: torch.Tensor | None = None
+    source: torch.Tensor | None = None
+    moved: torch.Tensor | None = None
+
+    @property
+    def n_read(self) -> int:
+        """Number of rows that are read."""
+        return self.n_rows if self.rows is None else self.rows.numel()
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.last - self.first
+
+    def row(self, i: torch.Tensor) -> torch.Tensor:
+        """The tile rows of rows i; those behind the last one are taken for it."""
+        i = i.clamp(max=self.n_read - 1)
+        return i if self.rows is None else self.rows[i]
+
+    def spread(
+        self, key: torch.Tensor, length: torch.Tensor, n_slices: int, n_columns: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pieces of the whole layout, in order, out of the panel's own (as a `Pile` has them)."""
+        wide = self.width + 1
+        row = torch.div(key, wide, rounding_mode="floor")
+        first = key - row * wide + self.first
+        if self.source is None or self.moved is None:
+            return row * (n_columns + 1) + first, length
+        counts = torch.bincount(row, minlength=n_slices * self.n_read)
+        start = counts.cumsum(0) - counts
+        base = torch.arange(n_slices, device=key.device)[:, None] * self.n_read
+        source = (base + self.source).flatten()
+        count = counts[source]
+        row = torch.repeat_interleave(torch.arange(source.numel(), device=key.device), count)
+        begin = start[source] - (count.cumsum(0) - count)
+        piece = torch.arange(row.numel(), device=key.device) + begin[row]
+        moved = self.moved.repeat(n_slices) + torch.arange(
+            0, source.numel() * (n_columns + 1), n_columns + 1, device=key.device
+        )
+        return first[piece] + moved[row], length[piece]
+
+
+def panels(reader: Reader) -> list[Panel]:
+    """Panels that make up the layout, from left to right."""
+    call, (bq, bk) = reader.call, reader.block
+    n_rows, n_columns = -(-call.n_q // bq), -(-call.n_k // bk)
+    whole = [Panel(n_rows, 0, n_columns)]
+    spec = reader.spec
+    if spec.moved is None or spec.strides is None or n_rows < FEW_ROWS or not reader.n_slices:
+        return whole
+    borders = () if spec.borders is None else spec.borders(call)
+    ends = {0, n_columns} | ({n_columns - 1} if call.n_k % bk else set())
+    for key in borders:
+        if 0 < key < call.n_k:
+            ends |= {key // bk, -(-key // bk)}
+    if len(ends) - 1 > MOST_PANELS:
+        return whole
+    limits = sorted(ends)
+    found = [_panel(reader, a, b, n_rows) for a, b in pairwise(limits)]
+    return whole if all(panel.rows is None for panel in found) else found
+
+
+def _panel(reader: Reader, first: int, last: int, n_rows: int) -> Panel:
+    """The panel of these columns; its rows repeat at the distance that leaves least to read."""
+    best = Panel(n_rows, first, last)
+    if last - first <= NARROW:
+        return best
+    for distance in _distances(reader):
+        same = _same_as_before(reader, first, last, distance)
+        n_fresh = same.numel() - int(same.sum())
+        height = distance // reader.block[0]
+        n_read = n_rows - (same.numel() - n_fresh) * height
+        if n_read < best.n_read:
+            best = _repeating(Panel(n_rows, first, last), same, height, distance // reader.block[1])
+        if 8 * best.n_read <= n_rows:
+            break
+    return best
+
+
+def _distances(reader: Reader) -> Iterator[int]:
+    """Numbers of tokens after which the mask may go on as before, ascending."""
+    assert reader.spec.strides is not None, "panels are of specs that have strides"
+    strides = reader.spec.strides(reader.call)
+    last = 0
+    distance = math.lcm(*reader.block)
+    for stride in (1, *sorted({abs(stride) for stride in strides} - {0})):
+        distance = math.lcm(distance, stride)
+        if distance > last and 3 * distance <= reader.call.n_q:
+            yield distance
+        last = distance
+
+
+def _same_as_before(reader: Reader, first: int, last: int, distance: int) -> torch.Tensor:
+    """Which stretches of `distance` queries, of whole tiles, are the one before moved: bool [n]."""
+    call, (bq, bk) = reader.call, reader.block
+    n = call.n_q // bq * bq // distance
+    q0 = (torch.arange(n - 1, device=call.device) * distance + call.q_start).repeat(reader.n_slices)
+    s = torch.arange(reader.n_slices, device=call.device).repeat_interleave(n - 1)
+    left, right = first * bk, min(last * bk, call.n_k) - 1
+    low, high = torch.full_like(q0, left), torch.full_like(q0, right)
+    q1 = q0 + (distance - 1)
+    _, leaves = reader.outline(s, q0, q1, high.sub(distance - 1).clamp(min=left), high)
+    _, enters = reader.outline(
+        s, q0 + distance, q1 + distance, low, low.add(distance - 1).clamp(max=right)
+    )
+    same = ~(leaves | enters)
+    if right - left + 1 > distance:
+        same &= reader.moved(distance, s, q0, q1 + distance, low, high)
+    same = same.view(reader.n_slices, n - 1).all(0)
+    return torch.cat([same.new_zeros(1), same])
+
+
+def _repeating(panel: Panel, same: torch.Tensor, height: int, step: int) -> Panel:
+    """The panel whose stretches of `height` rows repeat the one before where `same` holds."""
+    stretch = torch.arange(same.numel(), device=same.device)
+    begin = torch.where(same, 0, stretch).cummax(0).values
+    inner = torch.arange(height, device=same.device)
+    rest = torch.arange(same.numel() * height, panel.n_rows, device=same.device)
+    told_by = torch.cat([(begin[:, None] * height + inner).flatten(), rest])
+    is_read = told_by == torch.arange(panel.n_rows, device=same.device)
+    moved = ((stretch - begin) * step).repeat_interleave(height)
+    return Panel(
+        panel.n_rows,
+        panel.first,
+        panel.last,
+        rows=is_read.nonzero().squeeze(1),
+        source=(is_read.cumsum(0) - 1)[told_by],
+        moved=torch.cat([moved, torch.zeros_like(rest)]),
+    )
