@@ -149,7 +149,7 @@ def _layers_of(spec: Spec, given: dict[str, Any]) -> int | None:
         axes = declared.axes or ()
         if "layer" not in axes:
             continue
-        value = given.get(declared.name, getattr(declared, "default", None))
+        value: Any = given.get(declared.name, getattr(declared, "default", None))
         if hasattr(value, "shape"):
             if len(value.shape) == len(axes):
                 return value.shape[axes.index("layer")]

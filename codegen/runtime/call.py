@@ -66,6 +66,7 @@ class Sinks(Protocol):
         self, out: torch.Tensor, lse: torch.Tensor, call: Call, /
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Attention (out, lse) with them, from attention without."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
