@@ -263,7 +263,8 @@ def _layout(
     if max(call.n_q, call.n_k) > block * 512:
         raise click.UsageError("more than 512 tiles a side: give a larger --block")
     attention = _attention(file, pattern.name, "a layout")
-    return shell.answered(lambda: tiles_of(attention, call, block, heads))
+    tiles = shell.answered(lambda: tiles_of(attention, call, block, heads))
+    return list(tiles)
 
 
 def _pattern_and_call(

@@ -36,7 +36,7 @@ DPI = 200
 MOST_LINES = 64
 """Tiles of a side between which lines are drawn."""
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "maskc",
     "svg.fonttype": "none",
     "image.composite_image": False,
