@@ -143,8 +143,8 @@ def call_arguments(attention: Any, call: Setting) -> dict[str, Any]:
     dtypes = {"int": torch.int64, "bool": torch.bool, "float": torch.float32}
     types = {wanted.name: dtypes[wanted.type] for wanted in spec.inputs}
     return {
-        "grid": dict(call.grid) or None,
-        "segments": dict(call.segments) or None,
+        "grid": call.grid or None,
+        "segments": call.segments or None,
         "heads": call.heads,
         "kv_heads": call.kv_heads,
         "layer": call.layer,

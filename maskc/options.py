@@ -50,7 +50,12 @@ def call(command: Command) -> Command:
             "--param", "params", help="A parameter: 4Ki, true, 4,4,8, [[1,2]].", **several
         ),
         click.option("--input", "inputs", help="An input: 0*20,1*28, or @file.json.", **several),
-        click.option("--size", "sizes", help="A free size of a grid or segment.", **several),
+        click.option(
+            "--size",
+            "sizes",
+            help="A free size of a grid or segment; of a packed grid one for each item: y=4,2.",
+            **several,
+        ),
     ]
     for option in reversed(options):
         command = option(command)

@@ -7,14 +7,14 @@ none, so that any pattern can be drawn; what was made up is told.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from math import prod
 from pathlib import Path
 from typing import Any
 
 from maskc import ir, points, stand_in
+from maskc.extents import SettingError, Sizes, extents
 
 MOST_ENTRIES = 1 << 20
 """Entries of an input that a command line may give."""
@@ -24,16 +24,13 @@ UNITS = {"Ki": 1 << 10, "Mi": 1 << 20}
 HEADS = ("head", "kv_head")
 
 
-class SettingError(ValueError):
-    """A parameter, input or size that the pattern does not take, in one sentence."""
-
-
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One call, as plain Python values.
 
     `params`: scalars, tuples of lists, nested tuples of tables. `inputs`: nested lists over all
-    axes. `made_up`: one sentence for each value that nobody gave.
+    axes. `grid` and `segments` are as a call takes them, `items` the tables of a packed grid.
+    `made_up`: one sentence for each value that nobody gave.
     """
 
     n_q: int
@@ -45,8 +42,9 @@ class Setting:
     params: Mapping[str, Any]
     inputs: Mapping[str, Any]
     sizes: Mapping[str, int]
-    grid: Mapping[str, int]
-    segments: Mapping[str, int]
+    grid: dict[str, int] | tuple[tuple[int, ...], ...] = ()
+    segments: dict[str, int] = field(default_factory=dict)
+    items: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     made_up: tuple[str, ...] = ()
 
     def values(self, head: int) -> dict[str, Any]:
@@ -66,7 +64,7 @@ class Setting:
     def tensors(self) -> dict[str, Any]:
         """Every tensor of the points reading, nested sequences by name."""
         tables = {k: v for k, v in self.params.items() if isinstance(v, tuple)}
-        return {**self.inputs, **tables}
+        return {**self.inputs, **tables, **self.items}
 
     def keywords(self) -> dict[str, Any]:
         """The parameters as a call takes them: tables and lists as lists."""
@@ -84,7 +82,7 @@ def setting(
     n_layers: int | None = None,
     params: Mapping[str, str] | None = None,
     inputs: Mapping[str, str] | None = None,
-    sizes: Mapping[str, int] | None = None,
+    sizes: Sizes | None = None,
     document: int | None = None,
     shrink: bool = False,
 ) -> Setting:
@@ -101,7 +99,7 @@ def setting(
         params: words of parameters by name: `4Ki`, `true`, `0.5`, `4,4,8`, `[[1, 2], [3, 4]]`.
         inputs: words of inputs by name: entries with an optional count, `0*5,1*7`, or `@file` of
             JSON; one row serves all leading axes.
-        sizes: sizes that `grid=` or `segments=` would give.
+        sizes: sizes that `grid=` or `segments=` would give; of a packed grid one for each item.
         document: mean length of the documents made up for an input, None for a quarter of n_k.
         shrink: whether to divide default sizes above an eighth of n_k by one power of two, the
             one that brings the largest of them to an eighth, so that a small picture shows them.
@@ -127,7 +125,6 @@ def setting(
     values: dict[str, Any] = {}
     for scalar in sorted(pattern.params, key=lambda p: p.axes is not None):
         values[scalar.name] = _param(scalar, words.get(scalar.name), lengths, made_up, values)
-    grid, segments = _extents(pattern.space, sizes or {})
     call = Setting(
         n_q=n_k if n_q is None else n_q,
         n_k=n_k,
@@ -137,11 +134,16 @@ def setting(
         n_layers=n_layers,
         params=values,
         inputs={},
-        sizes={**(sizes or {}), **_open_sizes(pattern, sizes or {})},
-        grid=grid,
-        segments=segments,
+        sizes=_open_sizes(pattern, sizes or {}),
     )
-    _hold_length(pattern.space, call)
+    found = extents(pattern.space, sizes or {}, (call.n_q, n_k), call.values(0), made_up)
+    call = replace(
+        call,
+        sizes={**call.sizes, **found.sizes},
+        grid=found.grid,
+        segments=found.segments,
+        items=found.items,
+    )
     tensors = {}
     for tensor in pattern.inputs:
         shape = [_length(axis, call, lengths) for axis in tensor.axes]
@@ -308,36 +310,8 @@ def _typed(name: str, value: Any, type_: ir.Type) -> Any:
     raise SettingError(f"{name} is {_shown(value)}; wanted {type_.value}")
 
 
-def _free(space: ir.Space) -> Iterator[tuple[str | None, ir.Extent, str]]:
-    """The extents that a call gives: their segment, themselves and the name of their size."""
-    for side in (space.query, space.key):
-        for segment, extents in side.segments if side is not None else ():
-            for extent in extents:
-                if isinstance(extent.value, ir.Var):
-                    yield segment, extent, extent.value.name.removeprefix("size:")
-
-
-def _extents(space: ir.Space, given: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
-    """The sizes as `grid=` and as `segments=` take them."""
-    grid: dict[str, int] = {}
-    segments: dict[str, int] = {}
-    for segment, extent, size in _free(space):
-        if extent.is_axis:
-            grid[extent.name] = given.get(size, 0)
-        else:
-            segments[segment or size] = given.get(size, 0)
-    return grid, segments
-
-
-def _open_sizes(pattern: ir.Pattern, given: Mapping[str, int]) -> dict[str, int]:
-    """Sizes that only an input's shape binds, made up; sizes of a space must be given."""
-    if any(side is not None and side.packed for side in (pattern.space.query, pattern.space.key)):
-        raise SettingError("a packed grid has extents for each item: call the pattern in Python")
-    missing = sorted({size for _, _, size in _free(pattern.space) if size not in given})
-    if missing:
-        raise SettingError(
-            f"the space has free sizes: give {' '.join(f'--size {name}=...' for name in missing)}"
-        )
+def _open_sizes(pattern: ir.Pattern, given: Sizes) -> dict[str, int]:
+    """Sizes that only an input's shape binds, made up."""
     bound = [
         axis.name.removeprefix("size:")
         for tensor in pattern.inputs
@@ -345,23 +319,6 @@ def _open_sizes(pattern: ir.Pattern, given: Mapping[str, int]) -> dict[str, int]
         if isinstance(axis, ir.Var) and axis.name.startswith("size:")
     ]
     return {name: 4 for name in bound if name not in given}
-
-
-def _hold_length(space: ir.Space, call: Setting) -> None:
-    """Refuse sizes whose positions are not as many as there are keys, or as queries."""
-    values, tensors = call.values(0), call.tensors()
-    sides = [(space.key, call.n_k, "keys")]
-    if space.query != space.key:
-        sides.append((space.query, call.n_q, "queries"))
-    for side, n, what in sides:
-        if side is None:
-            continue
-        total = sum(
-            prod(points.evaluate(extent.value, values, tensors) for extent in extents)
-            for _, extents in side.segments
-        )
-        if total != n:
-            raise SettingError(f"the space has {total:,} positions; there are {n:,} {what}")
 
 
 def _length(axis: str | ir.Node, call: Setting, lengths: Mapping[str, int]) -> int:

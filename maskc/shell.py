@@ -161,13 +161,14 @@ def pairs(words: Iterable[str], option: str) -> dict[str, str]:
     return table
 
 
-def sizes(words: Iterable[str]) -> dict[str, int]:
-    """Words of the form NAME=N as a table."""
-    table = {}
+def sizes(words: Iterable[str]) -> dict[str, int | tuple[int, ...]]:
+    """Words of the form NAME=N, or NAME=N,N,... for the items of a packed grid, as a table."""
+    table: dict[str, int | tuple[int, ...]] = {}
     for name, value in pairs(words, "--size").items():
-        if not value.isdecimal() or not 0 < len(value) < 10:
+        parts = value.split(",")
+        if not all(part.isdecimal() and len(part) < 10 for part in parts):
             raise click.BadParameter(f"`{value}` is not a size", param_hint="--size")
-        table[name] = int(value)
+        table[name] = int(value) if len(parts) == 1 else tuple(map(int, parts))
     return table
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import maskc
 from maskc import ir, pipeline, points
 from maskc.pictures import pictures
 from maskc.setting import SettingError, setting
@@ -79,12 +80,38 @@ def test_segments_are_drawn_with_the_lengths_that_are_given():
     assert (dict(call.grid), dict(call.segments)) == ({"x": 2}, {"text": 3})
 
 
+PACKED = "pattern p {\n    space packed grid(y, x)\n    mask same(y) & q.item == k.item\n}"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rows"),
+    [
+        ({"y": (2, 1), "x": (2, 3)}, [2, 2, 3]),
+        ({"y": 7, "x": 1}, [1] * 7),
+        ({"y": (1, 0, 2), "x": (3, 4, 2)}, [3, 2, 2]),
+        (None, [1, 1, 5]),
+    ],
+)
+def test_a_packed_grid_is_drawn_with_items_given_or_made_up(sizes, rows):
+    call = setting(only(PACKED), 7, sizes=sizes)
+    kept = [[i] * n for i, n in enumerate(rows) for _ in range(n)]
+    row_of = [row[0] for row in kept]
+    assert cells(only(PACKED), call) == [[a == b for b in row_of] for a in row_of]
+    attention = maskc.loads(PACKED).p
+    mask = attention.dense_mask(7, grid=call.grid)[0, 0]
+    assert mask.tolist() == cells(only(PACKED), call)
+    assert (sizes is None) == any("made up" in told for told in call.made_up)
+
+
 @pytest.mark.parametrize(
     ("space", "sizes", "told"),
     [
         ("grid(y, x)", {"y": 2}, "--size x=..."),
         ("grid(y, x)", {"y": 2, "x": 2}, "4 positions; there are 6 keys"),
-        ("packed grid(y, x)", {"y": 2, "x": 3}, "extents for each item"),
+        ("grid(y, x)", {"y": (2, 1), "x": 3}, "y has 2 sizes; only a packed grid"),
+        ("packed grid(y, x)", {"y": 2}, "--size x=..."),
+        ("packed grid(y, x)", {"y": (2, 1), "x": 3}, "2 items have 9 positions; there are 6 keys"),
+        ("packed grid(y, x)", {"y": (2, 1), "x": (3, 1, 1)}, "2 for y and 3 for x"),
     ],
 )
 def test_sizes_that_do_not_make_the_space_are_refused(space, sizes, told):

@@ -1,0 +1,164 @@
+"""What a command line says of a space: extents of grids, lengths of segments, packed items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isqrt, prod
+from typing import Any
+
+from maskc import ir, points
+
+Sizes = Mapping[str, int | tuple[int, ...]]
+"""Sizes by name; of a packed grid one for each item."""
+
+
+class SettingError(ValueError):
+    """A parameter, input or size that the pattern does not take, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extents:
+    """The sizes of a space by name, and as `grid=` and `segments=` take them.
+
+    Of a packed grid `grid` is int [items, axes], and `items` holds the tables that coordinates are
+    read from: `packed.item` [n_k], `packed.start` [items] and each `packed.AXIS` [items].
+    """
+
+    sizes: dict[str, int] = field(default_factory=dict)
+    grid: dict[str, int] | tuple[tuple[int, ...], ...] = ()
+    segments: dict[str, int] = field(default_factory=dict)
+    items: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+def extents(
+    space: ir.Space,
+    given: Sizes,
+    lengths: tuple[int, int],
+    values: Mapping[str, Any],
+    made_up: list[str],
+) -> Extents:
+    """What a call says of its space.
+
+    Args:
+        space: of the pattern.
+        given: sizes by name.
+        lengths: numbers of queries and of keys.
+        values: every other variable of the points reading.
+        made_up: gets a sentence for what nobody gave.
+
+    Raises:
+        SettingError: where sizes lack, or make another number of positions.
+
+    """
+    if space.key is not None and space.key.packed:
+        return _packed(space.key, given, lengths[1], values, made_up)
+    sizes = {name: _one(name, size) for name, size in given.items()}
+    free = list(_free(space))
+    missing = sorted({size for _, _, size in free if size not in sizes})
+    if missing:
+        raise _lacks(missing)
+    grid = {extent.name: sizes[size] for _, extent, size in free if extent.is_axis}
+    segments = {seg or size: sizes[size] for seg, extent, size in free if not extent.is_axis}
+    known = {**values, **{f"size:{name}": size for name, size in sizes.items()}}
+    _hold_lengths(space, lengths, known)
+    return Extents(sizes, grid, segments)
+
+
+def _one(name: str, size: int | tuple[int, ...]) -> int:
+    if isinstance(size, tuple):
+        raise SettingError(f"{name} has {len(size)} sizes; only a packed grid has several")
+    return size
+
+
+def _lacks(names: Sequence[str]) -> SettingError:
+    wanted = " ".join(f"--size {name}=..." for name in names)
+    return SettingError(f"the space has free sizes: give {wanted}")
+
+
+def _free(space: ir.Space) -> Iterator[tuple[str | None, ir.Extent, str]]:
+    """The extents that a call gives: their segment, themselves and the name of their size."""
+    for side in (space.query, space.key):
+        for segment, own in side.segments if side is not None else ():
+            for extent in own:
+                if isinstance(extent.value, ir.Var):
+                    yield segment, extent, extent.value.name.removeprefix("size:")
+
+
+def _hold_lengths(space: ir.Space, lengths: tuple[int, int], known: Mapping[str, Any]) -> None:
+    """Refuse sizes whose positions are not as many as there are keys, or as queries."""
+    n_q, n_k = lengths
+    sides = [(space.key, n_k, "keys")]
+    if space.query != space.key:
+        sides.append((space.query, n_q, "queries"))
+    for side, n, what in sides:
+        if side is None:
+            continue
+        total = sum(
+            prod(points.evaluate(extent.value, known) for extent in own) for _, own in side.segments
+        )
+        if total != n:
+            raise SettingError(f"the space has {total:,} positions; there are {n:,} {what}")
+
+
+def _packed(
+    side: ir.Side, given: Sizes, n: int, values: Mapping[str, Any], made_up: list[str]
+) -> Extents:
+    ((_, axes),) = side.segments
+    free = [a.value.name.removeprefix("size:") for a in axes if isinstance(a.value, ir.Var)]
+    if not given and len(free) == len(axes):
+        rows = stand_in_items(len(axes), n)
+        made_up.append(f"items of {', '.join(' x '.join(map(str, row)) for row in rows)}, made up")
+    else:
+        rows = _rows(axes, free, given, values)
+    counts = [prod(row) for row in rows]
+    if sum(counts) != n:
+        told = f"the {len(rows)} items have {sum(counts):,} positions; there are {n:,} keys"
+        raise SettingError(f"{told}: give {' '.join(f'--size {name}=4,3,5' for name in free)}")
+    items = {
+        "item": tuple(i for i, count in enumerate(counts) for _ in range(count)),
+        "start": tuple(sum(counts[:i]) for i in range(len(counts))),
+        **{axis.name: tuple(row[i] for row in rows) for i, axis in enumerate(axes)},
+    }
+    tables = {f"packed.{name}": entries for name, entries in items.items()}
+    return Extents(grid=tuple(rows), items=tables)
+
+
+def _rows(
+    axes: Sequence[ir.Extent], free: Sequence[str], given: Sizes, values: Mapping[str, Any]
+) -> list[tuple[int, ...]]:
+    """The extents of every item; one size stands for all items."""
+    missing = [name for name in free if name not in given]
+    if missing:
+        raise _lacks(missing)
+    several = {name: size for name in free if isinstance(size := given[name], tuple)}
+    counts = {len(size) for size in several.values()}
+    if len(counts) > 1:
+        told = " and ".join(f"{len(size)} for {name}" for name, size in several.items())
+        raise SettingError(f"a packed grid has one size of each axis for an item; given {told}")
+    rows: list[tuple[int, ...]] = []
+    for i in range(max(counts, default=1)):
+        own = {name: several[name][i] if name in several else given[name] for name in free}
+        known = {**values, **{f"size:{name}": size for name, size in own.items()}}
+        rows.append(tuple(points.evaluate(axis.value, known) for axis in axes))
+    return rows
+
+
+def stand_in_items(n_axes: int, n: int) -> list[tuple[int, ...]]:
+    """Extents of items with n positions together: a square, a flat one, and a line of the rest.
+
+    Example:
+        >>> stand_in_items(2, 48)
+        [(4, 4), (2, 4), (1, 24)]
+
+    """
+    side = max(isqrt(n // 3), 1)
+    ones = (1,) * max(n_axes - 2, 0)
+    shapes = [(*ones, side, side), (*ones, max(side // 2, 1), side)] if n_axes > 1 else [(side,)]
+    rows: list[tuple[int, ...]] = []
+    left = n
+    for shape in shapes:
+        if prod(shape) < left:
+            rows.append(shape)
+            left -= prod(shape)
+    return [*rows, (*(1,) * (n_axes - 1), left)]
