@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 
 from maskc.codegen.runtime.call import Call, Spec
@@ -34,7 +37,8 @@ def attend_dense(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Attention with the whole matrix of weights in memory; differentiable by autograd.
 
-    Products are made in the dtype of q; the softmax in float32 where that is 16-bit.
+    Logits and the softmax are in float32 where q is 16-bit, under autocast too; the average of the
+    values is in the dtype of v.
 
     Args:
         q: [batch, heads, n_q, head_dim].
@@ -49,7 +53,23 @@ def attend_dense(
         each row [batch, heads, n_q], there -inf.
 
     """
+    with own_dtypes(q.device):
+        return _attend_masked(q, k, v, call, spec, scale)
+
+
+def own_dtypes(device: torch.device) -> AbstractContextManager[Any]:
+    """A context in which autocast does not turn products into 16 bits."""
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
+
+
+def _attend_masked(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, call: Call, spec: Spec, scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `attend_dense` gives."""
     mask = dense_mask_of(spec, call)
+    nothing = sum(x[..., :0].sum() for x in (q, k, v))  # so that each has a gradient, if of zeros
     group = call.heads // call.kv_heads
     if group > 1:
         k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
@@ -67,17 +87,18 @@ def attend_dense(
     empty = total == 0
     total = torch.where(empty, 1, total)
     lse = torch.where(empty, -torch.inf, highest + total.log()).squeeze(-1)
-    return torch.where(some, _average((weights / total).to(v.dtype), v, mask), 0), lse
+    out = torch.where(some, _average((weights / total).to(v.dtype), v, mask), 0)
+    return out + nothing, lse + nothing
 
 
 def _masked_logits(q: torch.Tensor, k: torch.Tensor, scale: float) -> torch.Tensor:
     """Scale * q . k for all pairs, where a NaN in a key stays in the pairs of that key."""
-    wide = torch.promote_types(q.dtype, torch.float32)
+    q, k = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (q, k))
     finite = k.isfinite()
-    s = (q @ torch.where(finite, k, 0).transpose(-1, -2)).to(wide) * scale
+    s = q @ torch.where(finite, k, 0).transpose(-1, -2) * scale
     if finite.all():
         return s
-    bad = (q.detach() @ k.detach().transpose(-1, -2)).to(wide) * scale
+    bad = q.detach() @ k.detach().transpose(-1, -2) * scale
     return torch.where(finite.all(-1)[..., None, :], s, bad)
 
 

@@ -278,7 +278,7 @@ class Layout:
             columns=Runs(*(array.to(device) for array in self.columns.arrays)),
             name=self.name,
             counter=self.counter,
-            _known=self._known,
+            _known={key: known for key, known in self._known.items() if key == "kept"},
         )
 
     def __repr__(self) -> str:

@@ -8,13 +8,14 @@ each piece gives its exact part of the gradients.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from maskc.codegen.runtime.call import Call, Spec
+from maskc.codegen.runtime.dense import own_dtypes
 from maskc.codegen.runtime.layout import Layout
 from maskc.codegen.runtime.torch_backward import gradients_of
 from maskc.codegen.runtime.torch_forward import forward_of
@@ -57,7 +58,8 @@ def attend_torch(
     """
     wanted = trained_inputs(spec, call)
     inputs = [call.tensors[name] for name in wanted]
-    return TorchAttention.apply(q, k, v, layout, call, spec, scale, results, wanted, *inputs)
+    forward = Forward(layout, call, spec, scale, results, wanted)
+    return TorchAttention.apply(q, k, v, forward, *inputs)
 
 
 def trained_inputs(spec: Spec, call: Call) -> tuple[str, ...]:
@@ -67,64 +69,118 @@ def trained_inputs(spec: Spec, call: Call) -> tuple[str, ...]:
     return tuple(name for name in spec.score_inputs if call.tensors[name].requires_grad)
 
 
+@dataclass(slots=True, eq=False)
+class Forward:
+    """One forward pass: what it is asked for, and what it leaves for the backward pass."""
+
+    layout: Layout
+    call: Call
+    spec: Spec
+    scale: float
+    results: tuple[torch.Tensor, torch.Tensor] | None
+    wanted: tuple[str, ...]
+    careful: bool = False
+    exact: torch.Tensor | None = None
+    """The output before it was rounded to 16 bits, where it was"""
+
+    def work(self, call: Call, *qkv: torch.Tensor) -> Work:
+        """What there is to compute on these tensors."""
+        plan = plan_torch(self.layout, self.spec, self.call)
+        return Work(plan, self.spec, call, self.scale, *qkv, self.careful)
+
+
 class TorchAttention(torch.autograd.Function):
     """The forward pass, and the backward pass from its output and log-sum-exp."""
 
     @staticmethod
     def forward(
-        ctx: Any,
-        q: torch.Tensor,
-        k: torch.Tensor,
-        v: torch.Tensor,
-        layout: Layout,
-        call: Call,
-        spec: Spec,
-        scale: float,
-        results: tuple[torch.Tensor, torch.Tensor] | None,
-        wanted: tuple[str, ...],
-        *inputs: torch.Tensor,
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, forward: Forward, *inputs: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """`out` and `lse` of `attend_torch`."""
         flat = [_flat(x) for x in (q, k, v)]
-        work = Work(
-            plan_torch(layout, spec, call), spec, call, scale, *flat, _needs_care(*flat, scale)
-        )
-        if results is None:
-            with _own_dtypes(q.device):
-                exact, lse = forward_of(work)
-        else:
-            exact, lse = _flat(results[0]), results[1]
-        lse = lse.view(q.shape[:3])
-        out = exact.to(q.dtype).view(*q.shape[:3], -1) if results is None else results[0]
-        kept = out if exact.dtype == out.dtype else exact
-        ctx.save_for_backward(q, k, v, kept, lse, *inputs)
-        ctx.work = (work.plan, spec, call, scale, work.careful, wanted)
-        return out, lse
+        forward.careful = _needs_care(*flat, forward.scale)
+        if forward.results is not None:
+            out, lse = forward.results
+            return out, lse.view(q.shape[:3])
+        with own_dtypes(q.device):
+            exact, lse = forward_of(forward.work(forward.call, *flat))
+        exact = exact.view(*q.shape[:3], -1)
+        out = exact.to(q.dtype)
+        forward.exact = None if out.dtype == exact.dtype else exact
+        return out, lse.view(q.shape[:3])
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, d_out: torch.Tensor, d_lse: torch.Tensor) -> tuple[Any, ...]:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
+        """Keep what the backward pass wants."""
+        q, k, v, forward, *trained = inputs
+        ctx.forward = forward
+        if forward.exact is None:
+            ctx.save_for_backward(q, k, v, *output, *trained)
+        else:
+            ctx.save_for_backward(q, k, v, forward.exact, output[1], *trained)
+            forward.exact = None
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[Any, ...]:
         """Gradients of q, k, v and the inputs."""
         q, k, v, out, lse, *inputs = ctx.saved_tensors
-        plan, spec, call, scale, careful, wanted = ctx.work
-        leaves = [x.detach().requires_grad_() for x in inputs]
-        trained = tuple((leaf, torch.zeros_like(leaf)) for leaf in leaves)
-        call = replace(call, tensors={**call.tensors, **dict(zip(wanted, leaves, strict=True))})
-        work = Work(plan, spec, call, scale, *(_flat(x) for x in (q, k, v)), careful, trained)
-        out = out.view(-1, *out.shape[-2:])
-        with _own_dtypes(q.device):
-            gradients = gradients_of(
-                work, out, lse.flatten(0, 1), _flat(d_out), d_lse.flatten(0, 1)
-            )
-        shaped = (g.to(x.dtype).view(x.shape) for g, x in zip(gradients, (q, k, v), strict=True))
-        return *shaped, *(None,) * 6, *(gradient for _, gradient in trained)
+        gradients = _gradients(ctx.forward, (q, k, v), (out, lse), grad_outputs, inputs)
+        if torch.is_grad_enabled():
+            gradients = DerivedOnce.apply(len(gradients), *gradients, q, k, v, *grad_outputs)
+        return *gradients[:3], None, *gradients[3:]
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *arguments: Any) -> Any:
+        """An error: slices of a batch are what the call itself takes."""
+        raise NotImplementedError(
+            "attention of the torch back end is under vmap; wanted its axis as part of the batch"
+        )
 
 
-def _own_dtypes(device: torch.device) -> AbstractContextManager[Any]:
-    """A context in which autocast does not turn products into 16 bits."""
-    if not torch.amp.is_autocast_available(device.type):
-        return nullcontext()
-    return torch.autocast(device.type, enabled=False)
+class DerivedOnce(torch.autograd.Function):
+    """Gradients as they are, which have no gradients themselves."""
+
+    @staticmethod
+    def forward(n: int, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The first n tensors, as functions of all of them."""
+        return tuple(x.view_as(x) for x in tensors[:n])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
+        """Nothing is kept."""
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[Any, ...]:
+        """An error, in the place of a term that would be missing."""
+        raise NotImplementedError(
+            "the torch back end has no second derivative; backend='dense' has one"
+        )
+
+
+def _gradients(
+    forward: Forward,
+    qkv: tuple[torch.Tensor, ...],
+    results: tuple[torch.Tensor, ...],
+    d_results: tuple[torch.Tensor, ...],
+    inputs: Sequence[torch.Tensor],
+) -> tuple[torch.Tensor, ...]:
+    """Gradients of q, k, v and the inputs, as tensors that nothing else depends on."""
+    out, lse, d_out, d_lse = (x.detach() for x in (*results, *d_results))
+    leaves = [x.detach().requires_grad_() for x in inputs]
+    trained = tuple((leaf, torch.zeros_like(leaf)) for leaf in leaves)
+    named = dict(zip(forward.wanted, leaves, strict=True))
+    call = replace(forward.call, tensors={**forward.call.tensors, **named})
+    work = forward.work(call, *(_flat(x.detach()) for x in qkv))
+    with own_dtypes(lse.device), torch.no_grad():
+        gradients = gradients_of(
+            replace(work, trained=trained),
+            _flat(out),
+            lse.flatten(0, 1),
+            _flat(d_out),
+            d_lse.flatten(0, 1),
+        )
+    shaped = (g.to(x.dtype).view(x.shape) for g, x in zip(gradients, qkv, strict=True))
+    return *shaped, *(gradient for _, gradient in trained)
 
 
 def _flat(x: torch.Tensor) -> torch.Tensor:

@@ -73,8 +73,8 @@ class TileBits:
         self.spec = spec
         self.call = call
         words = -(-layout.block[0] * layout.block[1] // 8)
-        random = torch.Generator().manual_seed(0)
-        weights = torch.randint(-(2**63), 2**63 - 1, (words,), generator=random)
+        random = torch.Generator("cpu").manual_seed(0)
+        weights = torch.randint(-(2**63), 2**63 - 1, (words,), generator=random, device="cpu")
         self._weights = (weights | 1).to(call.device)
         self._known: list[torch.Tensor] = []
         self._number_of: dict[int, int] = {}
