@@ -106,6 +106,32 @@ def test_live_zeros_around_a_picture_join_the_denominator(border: int):
     torch.testing.assert_close(out, tokens_of_windows(wanted, size, height, width))
 
 
+def test_halonet_takes_the_product_of_query_and_distance():
+    size, border, height, width = 4, 2, 8, 12
+    q, k, v = drawn(3, HEADS, DIM, height, width)
+    patch, length = size + 2 * border, 2 * size + 2 * border - 1
+    vectors = drawn(2, length, DIM)
+    apart = torch.arange(patch)[None, :] - torch.arange(size)[:, None] + size - 1
+    of_rows, of_columns = (vectors[i][apart] for i in range(2))
+    queries = windows(q, size)
+    squares = queries.unflatten(2, (size, size))
+    bias = torch.einsum("hwijd,iad->hwija", squares, of_rows)[..., None]
+    bias = bias + torch.einsum("hwijd,jbd->hwijb", squares, of_columns)[..., None, :]
+    keys, values = (patches(x, patch, size, border) for x in (k, v))
+    wanted = softmax_attention(queries, keys, values, bias.flatten(4).flatten(2, 3))
+    given = [tokens(F.pad(x, [border] * 4)) for x in (k, v)]
+    out = pattern("halonet.attn", "halonet_relative")(
+        tokens(q),
+        *given,
+        by_row=tokens(q) @ vectors[0].T,
+        by_column=tokens(q) @ vectors[1].T,
+        size=size,
+        border=border,
+        grid=(height, width),
+    )
+    torch.testing.assert_close(out, tokens_of_windows(wanted, size, height, width))
+
+
 @pytest.mark.parametrize("size", [3, 5])
 def test_attention_without_logits_is_average_pooling(size: int):
     height, width = 7, 9

@@ -40,6 +40,33 @@ def halonet_live(call: Call) -> np.ndarray:
     return halo_of(call, tuple(call.grid.values()))
 
 
+def bordered(height: int, width: int, size: int, border: int) -> Call:
+    """A call whose keys are the plane of its queries with a border."""
+    n, length = height * width, 2 * size + 2 * border - 1
+    table = np.zeros((1, 1, n, length), np.float32)
+    return Call(
+        (height + 2 * border) * (width + 2 * border),
+        n_q=n,
+        cross=True,
+        grid={"query.y": height, "query.x": width},
+        params={"size": size, "border": border},
+        inputs={"by_row": table, "by_column": table},
+    )
+
+
+@defines("vision/halonet.attn", bordered(8, 12, 4, 1), bordered(7, 5, 3, 2))
+def halonet_relative(call: Call) -> np.ndarray:
+    """Each block of queries sees its patch of the bordered plane."""
+    axes = []
+    for length in call.grid.values():
+        axis = np.zeros((length, length + 2 * call["border"]), bool)
+        for start in range(0, length, call["size"]):
+            stop = start + call["size"]
+            axis[start:stop, start : stop + 2 * call["border"]] = True
+        axes.append(axis)
+    return np.kron(*axes)
+
+
 def halved(height: int, width: int, stride: int, size: int, border: int) -> Call:
     """A call with one query for each `stride` keys of each axis."""
     params = {"stride": stride, "size": size, "border": border}
