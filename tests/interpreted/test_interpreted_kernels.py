@@ -7,6 +7,8 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import maskc
+from maskc.testing import Call, assert_matches_dense
 from subjects import EXAMPLES, cases, example_cases, share
 
 DIMS = ((16, 16), (24, 16), (40, 72))
@@ -16,6 +18,12 @@ DIMS = ((16, 16), (24, 16), (40, 72))
 @given(st.data())
 def test_kernels_of_drawn_specs_match_the_oracle(data):
     data.draw(cases(200, ("float32", "float16", "bfloat16"), DIMS)).assert_matches("triton")
+
+
+@pytest.mark.parametrize("cap", [0.5, 5.0, 50.0, 1e4])
+def test_a_soft_cap_far_above_the_logits_costs_no_digits(cap):
+    pattern = maskc.loads(f"pattern p {{\n score softcap(s, {cap})\n mask causal\n}}").p
+    assert_matches_dense(pattern, Call(n_q=7, n_k=7, batch=2, heads=2), "triton")
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
