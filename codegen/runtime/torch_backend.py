@@ -83,10 +83,10 @@ class Forward:
     exact: torch.Tensor | None = None
     """The output before it was rounded to 16 bits, where it was"""
 
-    def work(self, call: Call, *qkv: torch.Tensor) -> Work:
+    def work(self, call: Call, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> Work:
         """What there is to compute on these tensors."""
         plan = plan_torch(self.layout, self.spec, self.call)
-        return Work(plan, self.spec, call, self.scale, *qkv, self.careful)
+        return Work(plan, self.spec, call, self.scale, _flat(q), _flat(k), _flat(v), self.careful)
 
 
 class TorchAttention(torch.autograd.Function):
@@ -97,13 +97,13 @@ class TorchAttention(torch.autograd.Function):
         q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, forward: Forward, *inputs: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """`out` and `lse` of `attend_torch`."""
-        flat = [_flat(x) for x in (q, k, v)]
-        forward.careful = _needs_care(*flat, forward.scale)
+        q_flat, k_flat, v_flat = _flat(q), _flat(k), _flat(v)
+        forward.careful = _needs_care(q_flat, k_flat, v_flat, forward.scale)
         if forward.results is not None:
             out, lse = forward.results
             return out, lse.view(q.shape[:3])
         with own_dtypes(q.device):
-            exact, lse = forward_of(forward.work(forward.call, *flat))
+            exact, lse = forward_of(forward.work(forward.call, q_flat, k_flat, v_flat))
         exact = exact.view(*q.shape[:3], -1)
         out = exact.to(q.dtype)
         forward.exact = None if out.dtype == exact.dtype else exact
@@ -159,18 +159,19 @@ class DerivedOnce(torch.autograd.Function):
 
 def _gradients(
     forward: Forward,
-    qkv: tuple[torch.Tensor, ...],
+    qkv: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     results: tuple[torch.Tensor, ...],
     d_results: tuple[torch.Tensor, ...],
     inputs: Sequence[torch.Tensor],
 ) -> tuple[torch.Tensor, ...]:
     """Gradients of q, k, v and the inputs, as tensors that nothing else depends on."""
     out, lse, d_out, d_lse = (x.detach() for x in (*results, *d_results))
+    qkv = qkv[0].detach(), qkv[1].detach(), qkv[2].detach()
     leaves = [x.detach().requires_grad_() for x in inputs]
     trained = tuple((leaf, torch.zeros_like(leaf)) for leaf in leaves)
     named = dict(zip(forward.wanted, leaves, strict=True))
     call = replace(forward.call, tensors={**forward.call.tensors, **named})
-    work = forward.work(call, *(_flat(x.detach()) for x in qkv))
+    work = forward.work(call, *qkv)
     with own_dtypes(lse.device), torch.no_grad():
         gradients = gradients_of(
             replace(work, trained=trained),
@@ -186,7 +187,7 @@ def _gradients(
 def _flat(x: torch.Tensor) -> torch.Tensor:
     """[batch, heads, n, D] as [batch * heads, n, D] in float32 or float64, last axis dense."""
     wide = torch.float64 if x.dtype == torch.float64 else torch.float32
-    x = x.to(wide).flatten(0, 1)
+    x = x.to(wide).flatten(0, -3)
     return x if x.stride(-1) == 1 else x.contiguous()
 
 

@@ -23,7 +23,7 @@ def gradients_of(
     A pair's weight is P = exp(s - lse); dS = P * (d_out . v - delta) with delta = d_out . out, less
     what flows into lse itself.
     """
-    dq, dk, dv = (x.new_zeros(x.shape) for x in work.qkv)
+    dq, dk, dv = _no_gradients(work)
     empty = lse == -math.inf
     if bool(empty.any()):
         lse, d_lse = (x.masked_fill(empty, 0.0) for x in (lse, d_lse))
@@ -32,8 +32,8 @@ def gradients_of(
     _add_gradients(work, work.plan.pieces, (d_out, lse, delta), (dq, dk, dv))
     for walk in work.plan.walks:
         along = work.along(walk)
-        of_rows = tuple(rows_along(walk, x) for x in (d_out, lse, delta))
-        gradients = tuple(x.new_zeros(x.shape) for x in along.qkv)
+        of_rows = rows_along(walk, d_out), rows_along(walk, lse), rows_along(walk, delta)
+        gradients = _no_gradients(along)
         _add_gradients(along, walk.pieces, of_rows, gradients)
         rows, keys = walk.slices, walk.kv_slices
         part = gradients[0]
@@ -42,6 +42,12 @@ def gradients_of(
         for total, part in zip((dk, dv), gradients[1:], strict=True):
             total[keys.start : keys.stop].index_add_(1, walk.k_map, part)
     return dq.mul_(work.scale), dk.mul_(work.scale), dv
+
+
+def _no_gradients(work: Work) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Zeros for dq, dk and dv, dense whatever the strides of q, k and v are."""
+    q, k, v = work.qkv
+    return q.new_zeros(q.shape), k.new_zeros(k.shape), v.new_zeros(v.shape)
 
 
 def _add_gradients(
@@ -108,6 +114,7 @@ def _add_input_gradients(
     work: Work, chunk: Chunk, raw: torch.Tensor, d_logit: torch.Tensor
 ) -> None:
     """Add what the logits of a chunk give to the gradients of the score's inputs."""
+    assert work.spec.score is not None, "only a score reads inputs that are trained"
     leaves = [leaf for leaf, _ in work.trained]
     with torch.enable_grad():
         score = work.spec.score(raw, chunk.q_pos, chunk.k_pos, chunk.call).expand(raw.shape)

@@ -31,7 +31,8 @@ def forward_of(work: Work) -> tuple[torch.Tensor, torch.Tensor]:
     _attend(work, plan.pieces, out, lse)
     for walk in plan.walks:
         along = work.along(walk)
-        here = tuple(x[walk.slices.start : walk.slices.stop] for x in (out, lse))
+        rows = slice(walk.slices.start, walk.slices.stop)
+        here = out[rows], lse[rows]
         if walk.q_map is None:
             _attend(along, walk.pieces, *here)
             continue
@@ -55,8 +56,8 @@ def _attend(
             q = tiles_of_slices(even.q, piece, of_keys=False)
             k, v = (tiles_of_slices(x, piece, of_keys=True) for x in (even.k, even.v))
             part = _fused(q, k, v, piece.mask, work.scale)
-            whole = tuple(tiles_of_slices(x, piece, of_keys=False) for x in (out, lse))
-            _merge(whole, part, piece.fresh)
+            rows = tiles_of_slices(out, piece, of_keys=False)
+            _merge((rows, tiles_of_slices(lse, piece, of_keys=False)), part, piece.fresh)
             continue
         for chunk in chunks(on, piece, at_once=FUSED_AT_ONCE if fuses else LOGITS_AT_ONCE):
             part = attend(on, chunk)
