@@ -37,22 +37,22 @@ class Automaton:
     def __init__(self, builder: Builder, errors: Errors) -> None:
         self.errors = errors
         self.tables = table()
+        self.lost: list[Statement] = []
         self.leaps: dict[tuple[int, int, str], int] = {}
         self.stack: list[Entry] = [(self.tables.start, None, 0, 0, 0)]
         self.builds = [r.build and getattr(builder, r.build) for r in self.tables.rules]
 
     def run(self, statements: Iterable[Statement]) -> syntax.File | None:
-        """The tree, or None where an error was told."""
-        fine = True
+        """The tree, or None where an error was told; `lost` has what could not be read."""
         for statement in statements:
             before = list(self.stack)
             if statement.broken or not self._read(statement, before):
-                fine = False
+                self.lost.append(statement)
                 self.stack = before
                 self._pretend(statement)
-        if not fine:
+        end = Token("$END", "", len(self.errors.source.text))
+        if self.lost or self._feed((end,)) is not None:
             return None
-        self._feed((Token("$END", "", len(self.errors.source.text)),))
         return self.stack[-1][1]
 
     def _read(self, statement: Statement, before: Sequence[Entry]) -> bool:

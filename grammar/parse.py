@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from maskc import syntax
@@ -14,9 +15,9 @@ from maskc.diagnostics import Diagnostic, MaskcError
 from maskc.grammar.build import Builder
 from maskc.grammar.errors import Errors, raise_all
 from maskc.grammar.lalr import Automaton
-from maskc.grammar.lex import lex
+from maskc.grammar.lex import Lexed, lex
 from maskc.grammar.lines import statements
-from maskc.grammar.tokens import Placed
+from maskc.grammar.tokens import Placed, Statement
 from maskc.grammar.words import settled
 from maskc.source import Source, Span
 
@@ -87,14 +88,52 @@ def parse(source: Source) -> syntax.File:
         'local'
 
     """
-    words, lines, sentences = Errors(source), Errors(source), Errors(source)
+    reading = attempt(source)
+    raise_all(*reading.errors)
+    assert reading.file is not None, "without errors there is a tree"
+    return reading.file
+
+
+def attempt(source: Source) -> Reading:
+    """All that is known of a source after one reading, right or wrong.
+
+    Raises:
+        MaskcError: where it has too many words to be read at all.
+
+    """
+    words, lines, sentences = errors = Errors(source), Errors(source), Errors(source)
     with _collector_paused():
         lexed = lex(source, words)
         automaton = Automaton(Builder(lexed, sentences), sentences)
-        file = automaton.run(statements(lexed.tokens, lines))
-    raise_all(words, lines, sentences)
-    assert file is not None, "without errors there is a tree"
-    return file
+        found = list(statements(lexed.tokens, lines))
+        file = automaton.run(found)
+    wrong = any(error.diagnostics for error in errors)
+    lost = frozenset(map(id, automaton.lost))
+    return Reading(source, lexed, found, lost, errors, None if wrong else file)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of a source.
+
+    `lost`: ids of the statements that could not be read. `file`: the tree, None where anything is
+    wrong.
+    """
+
+    source: Source
+    lexed: Lexed
+    statements: list[Statement]
+    lost: frozenset[int]
+    errors: tuple[Errors, ...]
+    file: syntax.File | None
+
+    def diagnostics(self) -> list[Diagnostic]:
+        """Every error that is kept."""
+        return [d for errors in self.errors for d in errors.diagnostics]
+
+    def omitted(self) -> int:
+        """How many more there were."""
+        return sum(errors.omitted for errors in self.errors)
 
 
 def tokens(source: Source) -> list[Placed]:

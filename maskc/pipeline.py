@@ -164,13 +164,16 @@ def _source(text: str, name: str) -> Source:
 
 
 def _checked(source: Source, only: str | None = None) -> tuple[ir.Pattern, ...]:
-    from maskc.check import check as checked
+    from maskc.check import check as check_tree
+    from maskc.grammar.salvage import checked
     from maskc.passes import run
 
     folder = Path(source.name).parent
-    patterns = checked(
-        parse(source), prelude=prelude(), read=lambda path: parse(_read(folder / path))
-    )
+
+    def check(file: syntax.File) -> tuple[ir.Pattern, ...]:
+        return check_tree(file, prelude=prelude(), read=lambda path: parse(_read(folder / path)))
+
+    patterns = checked(source, check)
     return tuple(run(pattern) for pattern in patterns if only in (None, pattern.name))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from check.pointwise import checked, spans
+from maskc import MaskcError, pipeline
 
 ONE_CAUSE = [
     ("pattern p {\n let a = b\n let b = 3\n mask k < a\n}", "used-before-definition", "b"),
@@ -66,3 +67,29 @@ def test_the_smallest_integer_stands_for_itself():
 
 def test_the_smallest_integer_without_its_minus_is_too_large():
     assert spans("pattern p = k > 1 - 9223372036854775808") == [("overflow", "9223372036854775808")]
+
+
+SYNTAX_TOO = [
+    ("pattern p = causal && casual", ["&&", "casual"]),
+    ("pattern p = causal &\npattern r = windw(3)", ["", "windw"]),
+    ("import torch\npattern p = True & casual", ["import", "True", "casual"]),
+    ("w = 3\npattern p = recent(w) & casual", ["w", "casual"]),
+    ("def f(x) = x > 1\npattern p = f(q) & casual", [")", "casual"]),
+    ("pattern P = Causal & casual", ["P", "Causal", "casual"]),
+    ("pattern p {\n let w = = 3\n mask recent(w) & casual\n}", ["=", "casual"]),
+    ("pattern p {\n space grid y x\n mask near(y, 1)\n}\npattern r = cauzal", ["y", "cauzal"]),
+    ("pattern p {\n foo bar\n mask near(y, 1)\n}\npattern r = cauzal", ["foo", "cauzal"]),
+    ("pattern p(w int = 3) {\n mask recent(w)\n}\npattern r = p(3) & casual", ["int", "casual"]),
+    ("pattern p {\n mask (causal\n}\npattern r = casual", ["}", "casual"]),
+    ("pattern p = 1..3\npattern r = p & casual", ["..", "casual"]),
+    ("pattern p = k // 0 == 0 & q / 2 == k", ["k // 0", "/"]),
+    ('use vision\npattern p = window2(3)', ["vision"]),
+    ("pattern p = k < 99999999999999999999 & k // 0 == 0", ["99999999999999999999"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "places"), SYNTAX_TOO)
+def test_an_error_of_syntax_hides_no_other_and_brings_none(text, places):
+    with pytest.raises(MaskcError) as told:
+        pipeline.check_text(text)
+    assert [d.span.text for d in told.value.diagnostics if d.span] == places
