@@ -14,9 +14,13 @@ from maskc.codegen.templates import hole
 from maskc.codegen.templates.tile import (
     add_kept,
     add_weighted,
+    full_run,
     is_poisoned,
     load_row,
     load_tile,
+    n_short_runs,
+    partial_run,
+    run_span,
     store_tile,
     tile_ptr,
     weights,
@@ -110,11 +114,8 @@ def dq(
 
     row = tl.load(class_ptr + batch * heads + head).to(tl.int64) * tl.cdiv(n_q, LAYOUT_Q)
     row += q_tile * BLOCK_Q // LAYOUT_Q
-    partial_first = tl.load(partial_start + row)
-    partial_last = tl.load(partial_start + row + 1)
-    full_first = tl.load(full_start + row)
-    full_last = tl.load(full_start + row + 1)
-    steps: tl.constexpr = LAYOUT_K // BLOCK_K
+    partial_first, partial_last = run_span(partial_start, row)
+    full_first, full_last = run_span(full_start, row)
 
     q_row = q_tile * BLOCK_Q + tl.arange(0, BLOCK_Q)
     q_pos = (q_row.to(POSITION) + q_start)[:, None]
@@ -126,23 +127,16 @@ def dq(
     base_two = hole.base_two(scale, log2e)
     acc = tl.zeros([BLOCK_Q, D_PAD], tl.float32)
 
-    # A short last key tile of a full run is walked after the partial runs, as in `forward`.
     partial_stop = partial_last
     if not EVEN_K:
-        end = tl.load(
-            full + 2 * tl.cast(full_last, tl.int64) - 1, mask=full_last > full_first, other=0
-        )
-        partial_stop += (end == tl.cdiv(n_k, LAYOUT_K)).to(tl.int32)
+        partial_stop += n_short_runs(full, full_first, full_last, n_k, LAYOUT_K)
     for run in range(partial_first, partial_stop):
-        is_run = run < partial_last
-        first = tl.load(partial + 2 * tl.cast(run, tl.int64), mask=is_run, other=0) * steps
-        last = tl.load(partial + 2 * tl.cast(run, tl.int64) + 1, mask=is_run, other=0) * steps
-        first = tl.where(is_run, first, n_k // BLOCK_K)
-        last = tl.where(is_run, tl.minimum(last, tl.cdiv(n_k, BLOCK_K)), n_k // BLOCK_K + 1)
-        for k_tile in range(first, last):
-            k_pos = (k_tile * BLOCK_K + tl.arange(0, BLOCK_K)).to(POSITION)[None, :]
-            k = load_tile(k_ptr, k_tile * BLOCK_K, k_stride_n, n_k, D, EVEN_K)
-            v = load_tile(v_ptr, k_tile * BLOCK_K, v_stride_n, n_k, DV, EVEN_K)
+        exists = run < partial_last
+        first, last = partial_run(partial, run, exists, n_k, LAYOUT_K, BLOCK_K)
+        for k_first in range(first, last, BLOCK_K):
+            k_pos = (k_first + tl.arange(0, BLOCK_K)).to(POSITION)[None, :]
+            k = load_tile(k_ptr, k_first, k_stride_n, n_k, D, EVEN_K)
+            v = load_tile(v_ptr, k_first, v_stride_n, n_k, DV, EVEN_K)
             s = tl.dot(q, tl.trans(k), input_precision=PRECISION)
             s, slope = hole.score_and_slope(s, q_pos, k_pos)
             keep = hole.mask(q_pos, k_pos)
@@ -156,12 +150,11 @@ def dq(
             acc = add_kept(acc, ds, keep, k, CAREFUL, PRECISION)
 
     for run in range(full_first, full_last):
-        first = tl.load(full + 2 * tl.cast(run, tl.int64)) * steps
-        last = tl.minimum(tl.load(full + 2 * tl.cast(run, tl.int64) + 1) * steps, n_k // BLOCK_K)
-        for k_tile in range(first, last):
-            k_pos = (k_tile * BLOCK_K + tl.arange(0, BLOCK_K)).to(POSITION)[None, :]
-            k = load_tile(k_ptr, k_tile * BLOCK_K, k_stride_n, n_k, D, True)
-            v = load_tile(v_ptr, k_tile * BLOCK_K, v_stride_n, n_k, DV, True)
+        first, last = full_run(full, run, n_k, LAYOUT_K, BLOCK_K)
+        for k_first in range(first, last, BLOCK_K):
+            k_pos = (k_first + tl.arange(0, BLOCK_K)).to(POSITION)[None, :]
+            k = load_tile(k_ptr, k_first, k_stride_n, n_k, D, True)
+            v = load_tile(v_ptr, k_first, v_stride_n, n_k, DV, True)
             s = tl.dot(q, tl.trans(k), input_precision=PRECISION)
             s, slope = hole.score_and_slope(s, q_pos, k_pos)
             p = weights(s, base_two, top, SPLIT)
@@ -262,7 +255,6 @@ def dkdv(
         dout_stride_n = DOUT_STRIDE
     k_ptr = tile_ptr(k_ptr, k_stride_n, k_stride_d, BLOCK_K, D_PAD, OFFSET)
     v_ptr = tile_ptr(v_ptr, v_stride_n, v_stride_d, BLOCK_K, DV_PAD, OFFSET)
-    steps: tl.constexpr = LAYOUT_Q // BLOCK_Q
 
     # Tiles are transposed here: a row is a key, a column is a query. dv comes before ds, so that
     # one of their weights at a time is in registers.
@@ -287,34 +279,26 @@ def dkdv(
         head_delta_ptr += tl.arange(0, BLOCK_Q)
         column = tl.load(class_ptr + batch * heads + head).to(tl.int64) * tl.cdiv(n_k, LAYOUT_K)
         column += k_tile * BLOCK_K // LAYOUT_K
-        partial_first = tl.load(partial_start + column)
-        partial_last = tl.load(partial_start + column + 1)
-        full_first = tl.load(full_start + column)
-        full_last = tl.load(full_start + column + 1)
+        partial_first, partial_last = run_span(partial_start, column)
+        full_first, full_last = run_span(full_start, column)
 
-        # A short last query tile of a full run is walked after the partial runs too.
         partial_stop = partial_last
         if not EVEN_Q:
-            has_full = full_last > full_first
-            end = tl.load(full + 2 * tl.cast(full_last, tl.int64) - 1, mask=has_full, other=0)
-            partial_stop += (end == tl.cdiv(n_q, LAYOUT_Q)).to(tl.int32)
+            partial_stop += n_short_runs(full, full_first, full_last, n_q, LAYOUT_Q)
         for run in range(partial_first, partial_stop):
-            is_run = run < partial_last
-            first = tl.load(partial + 2 * tl.cast(run, tl.int64), mask=is_run, other=0) * steps
-            last = tl.load(partial + 2 * tl.cast(run, tl.int64) + 1, mask=is_run, other=0) * steps
-            first = tl.where(is_run, first, n_q // BLOCK_Q)
-            last = tl.where(is_run, tl.minimum(last, tl.cdiv(n_q, BLOCK_Q)), n_q // BLOCK_Q + 1)
-            for q_tile in range(first, last):
-                q_pos = (q_tile * BLOCK_Q + tl.arange(0, BLOCK_Q)).to(POSITION)[None, :] + q_start
-                q = load_tile(head_q_ptr, q_tile * BLOCK_Q, q_stride_n, n_q, D, EVEN_Q)
-                dout = load_tile(head_dout_ptr, q_tile * BLOCK_Q, dout_stride_n, n_q, DV, EVEN_Q)
-                top = load_row(head_top_ptr, q_tile * BLOCK_Q, n_q, float("inf"), EVEN_Q)
-                delta = load_row(head_delta_ptr, q_tile * BLOCK_Q, n_q, 0.0, EVEN_Q)
+            exists = run < partial_last
+            first, last = partial_run(partial, run, exists, n_q, LAYOUT_Q, BLOCK_Q)
+            for q_first in range(first, last, BLOCK_Q):
+                q_pos = (q_first + tl.arange(0, BLOCK_Q)).to(POSITION)[None, :] + q_start
+                q = load_tile(head_q_ptr, q_first, q_stride_n, n_q, D, EVEN_Q)
+                dout = load_tile(head_dout_ptr, q_first, dout_stride_n, n_q, DV, EVEN_Q)
+                top = load_row(head_top_ptr, q_first, n_q, float("inf"), EVEN_Q)
+                delta = load_row(head_delta_ptr, q_first, n_q, 0.0, EVEN_Q)
                 s = tl.dot(k, tl.trans(q), input_precision=PRECISION)
                 s, slope = hole.score_and_slope(s, q_pos, k_pos)
                 keep = hole.mask(q_pos, k_pos)
                 if not EVEN_Q:
-                    keep = keep & (tl.arange(0, BLOCK_Q) < n_q - q_tile * BLOCK_Q)[None, :]
+                    keep = keep & (tl.arange(0, BLOCK_Q) < n_q - q_first)[None, :]
                 p = weights(tl.where(keep, s, float("-inf")), base_two, top, SPLIT)
                 dv = add_kept(dv, p, keep, dout, CAREFUL, PRECISION)
                 dp = tl.dot(v, tl.trans(dout), input_precision=PRECISION)
@@ -323,16 +307,13 @@ def dkdv(
                 dk = add_kept(dk, ds, keep, q, CAREFUL, PRECISION)
 
         for run in range(full_first, full_last):
-            first = tl.load(full + 2 * tl.cast(run, tl.int64)) * steps
-            last = tl.minimum(
-                tl.load(full + 2 * tl.cast(run, tl.int64) + 1) * steps, n_q // BLOCK_Q
-            )
-            for q_tile in range(first, last):
-                q_pos = (q_tile * BLOCK_Q + tl.arange(0, BLOCK_Q)).to(POSITION)[None, :] + q_start
-                q = load_tile(head_q_ptr, q_tile * BLOCK_Q, q_stride_n, n_q, D, True)
-                dout = load_tile(head_dout_ptr, q_tile * BLOCK_Q, dout_stride_n, n_q, DV, True)
-                top = load_row(head_top_ptr, q_tile * BLOCK_Q, n_q, float("inf"), True)
-                delta = load_row(head_delta_ptr, q_tile * BLOCK_Q, n_q, 0.0, True)
+            first, last = full_run(full, run, n_q, LAYOUT_Q, BLOCK_Q)
+            for q_first in range(first, last, BLOCK_Q):
+                q_pos = (q_first + tl.arange(0, BLOCK_Q)).to(POSITION)[None, :] + q_start
+                q = load_tile(head_q_ptr, q_first, q_stride_n, n_q, D, True)
+                dout = load_tile(head_dout_ptr, q_first, dout_stride_n, n_q, DV, True)
+                top = load_row(head_top_ptr, q_first, n_q, float("inf"), True)
+                delta = load_row(head_delta_ptr, q_first, n_q, 0.0, True)
                 s = tl.dot(k, tl.trans(q), input_precision=PRECISION)
                 s, slope = hole.score_and_slope(s, q_pos, k_pos)
                 p = weights(s, base_two, top, SPLIT)

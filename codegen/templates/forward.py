@@ -17,8 +17,13 @@ from maskc.codegen.templates import hole
 from maskc.codegen.templates.tile import (
     add_kept,
     add_weighted,
+    full_run,
     is_poisoned,
     load_tile,
+    n_short_runs,
+    part_sums,
+    partial_run,
+    run_span,
     store_tile,
     tile_ptr,
     weights,
@@ -108,11 +113,8 @@ def forward(
 
     row = tl.load(class_ptr + batch * heads + head).to(tl.int64) * tl.cdiv(n_q, LAYOUT_Q)
     row += q_tile * BLOCK_Q // LAYOUT_Q
-    partial_first = tl.load(partial_start + row)
-    partial_last = tl.load(partial_start + row + 1)
-    full_first = tl.load(full_start + row)
-    full_last = tl.load(full_start + row + 1)
-    steps: tl.constexpr = LAYOUT_K // BLOCK_K
+    partial_first, partial_last = run_span(partial_start, row)
+    full_first, full_last = run_span(full_start, row)
 
     q_row = q_tile * BLOCK_Q + tl.arange(0, BLOCK_Q)
     q_pos = (q_row.to(POSITION) + q_start)[:, None]
@@ -124,27 +126,20 @@ def forward(
     rest = base_two if SPLIT else 1.0
     # Finite, so that a row which has seen no key yet is no special case.
     top = tl.full([BLOCK_Q], -3.0e38, tl.float32)
-    total = tl.zeros([BLOCK_Q], tl.float32)
+    parts: tl.constexpr = 8
+    total = tl.zeros([BLOCK_Q, parts], tl.float32)
     acc = tl.zeros([BLOCK_Q, DV_PAD], tl.float32)
 
-    # A short last key tile of a full run is walked after the partial runs: only that loop looks
-    # where keys end.
     partial_stop = partial_last
     if not EVEN_K:
-        end = tl.load(
-            full + 2 * tl.cast(full_last, tl.int64) - 1, mask=full_last > full_first, other=0
-        )
-        partial_stop += (end == tl.cdiv(n_k, LAYOUT_K)).to(tl.int32)
+        partial_stop += n_short_runs(full, full_first, full_last, n_k, LAYOUT_K)
     for run in range(partial_first, partial_stop):
-        is_run = run < partial_last
-        first = tl.load(partial + 2 * tl.cast(run, tl.int64), mask=is_run, other=0) * steps
-        last = tl.load(partial + 2 * tl.cast(run, tl.int64) + 1, mask=is_run, other=0) * steps
-        first = tl.where(is_run, first, n_k // BLOCK_K)
-        last = tl.where(is_run, tl.minimum(last, tl.cdiv(n_k, BLOCK_K)), n_k // BLOCK_K + 1)
-        for k_tile in range(first, last):
-            k_row = k_tile * BLOCK_K + tl.arange(0, BLOCK_K)
+        exists = run < partial_last
+        first, last = partial_run(partial, run, exists, n_k, LAYOUT_K, BLOCK_K)
+        for k_first in range(first, last, BLOCK_K):
+            k_row = k_first + tl.arange(0, BLOCK_K)
             k_pos = k_row.to(POSITION)[None, :]
-            k = load_tile(k_ptr, k_tile * BLOCK_K, k_stride_n, n_k, D, EVEN_K)
+            k = load_tile(k_ptr, k_first, k_stride_n, n_k, D, EVEN_K)
             s = tl.dot(q, tl.trans(k), input_precision=PRECISION)
             s = hole.score(s, q_pos, k_pos)
             keep = hole.mask(q_pos, k_pos)
@@ -154,31 +149,31 @@ def forward(
             new_top = tl.maximum(top, tl.max(s, 1) * unit)
             p = weights(s, base_two, new_top[:, None], SPLIT)
             shrink = tl.exp2((top - new_top) * rest)
-            total = total * shrink + tl.sum(p, 1)
+            total = total * shrink[:, None] + part_sums(p, parts)
             acc = acc * shrink[:, None]
             top = new_top
-            v = load_tile(v_ptr, k_tile * BLOCK_K, v_stride_n, n_k, DV, EVEN_K)
+            v = load_tile(v_ptr, k_first, v_stride_n, n_k, DV, EVEN_K)
             acc = add_kept(acc, p, keep, v, CAREFUL, PRECISION)
 
     for run in range(full_first, full_last):
-        first = tl.load(full + 2 * tl.cast(run, tl.int64)) * steps
-        last = tl.minimum(tl.load(full + 2 * tl.cast(run, tl.int64) + 1) * steps, n_k // BLOCK_K)
-        for k_tile in range(first, last):
-            k_pos = (k_tile * BLOCK_K + tl.arange(0, BLOCK_K)).to(POSITION)[None, :]
-            k = load_tile(k_ptr, k_tile * BLOCK_K, k_stride_n, n_k, D, True)
+        first, last = full_run(full, run, n_k, LAYOUT_K, BLOCK_K)
+        for k_first in range(first, last, BLOCK_K):
+            k_pos = (k_first + tl.arange(0, BLOCK_K)).to(POSITION)[None, :]
+            k = load_tile(k_ptr, k_first, k_stride_n, n_k, D, True)
             s = tl.dot(q, tl.trans(k), input_precision=PRECISION)
             s = hole.score(s, q_pos, k_pos)
             new_top = tl.maximum(top, tl.max(s, 1) * unit)
             p = weights(s, base_two, new_top[:, None], SPLIT)
             shrink = tl.exp2((top - new_top) * rest)
-            total = total * shrink + tl.sum(p, 1)
+            total = total * shrink[:, None] + part_sums(p, parts)
             acc = acc * shrink[:, None]
             top = new_top
-            v = load_tile(v_ptr, k_tile * BLOCK_K, v_stride_n, n_k, DV, True)
+            v = load_tile(v_ptr, k_first, v_stride_n, n_k, DV, True)
             acc = add_weighted(acc, p, v, PRECISION)
 
     if not CAREFUL:
         tl.store(poisoned_ptr + tl.program_id(0), is_poisoned(acc))
+    total = tl.sum(total, 1)
     empty = total == 0.0
     acc = acc / tl.where(empty, 1.0, total)[:, None]
     lse = top * rest + tl.log2(total)

@@ -22,6 +22,12 @@ def tile_ptr(
 
 
 @triton.jit
+def in_64_bits(row):
+    """A row >= 0 in 64 bits; of a signed one the compiler would make a 64-bit loop counter."""
+    return tl.cast(tl.cast(row, tl.uint32), tl.int64)
+
+
+@triton.jit
 def load_tile(
     ptr,  # of tile_ptr
     first,  # first row of the tile
@@ -36,7 +42,7 @@ def load_tile(
     # Not `first + arange < n`: the pipeliner would carry those positions in registers.
     exists = (tl.arange(0, ROWS) < n - first)[:, None]
     dims = (tl.arange(0, D_PAD) < D)[None, :]
-    ptr += tl.cast(first, tl.int64) * stride_n
+    ptr += in_64_bits(first) * stride_n
     if D != D_PAD and not WHOLE:
         x = tl.load(ptr, mask=exists & dims, other=0.0)
     elif D != D_PAD:
@@ -52,9 +58,9 @@ def load_tile(
 def load_row(ptr, first, n, other, WHOLE: tl.constexpr):
     """Entries first, first + 1, ... of one value a query, [1, ROWS]; `other` outside."""
     if WHOLE:
-        x = tl.load(ptr + first)
+        x = tl.load(ptr + in_64_bits(first))
     else:
-        x = tl.load(ptr + first, mask=tl.arange(0, ptr.shape[0]) < n - first, other=other)
+        x = tl.load(ptr + in_64_bits(first), mask=tl.arange(0, ptr.shape[0]) < n - first, other=other)
     return x[None, :]
 
 
@@ -66,6 +72,48 @@ def store_tile(ptr, first, stride_n, n, D: tl.constexpr, x):
     exists = (first + tl.arange(0, ROWS) < n)[:, None] & (tl.arange(0, D_PAD) < D)[None, :]
     ptr += tl.cast(first, tl.int64) * stride_n
     tl.store(ptr, x.to(ptr.dtype.element_ty), mask=exists)
+
+
+@triton.jit
+def run_span(start_ptr, row):
+    """The first run of a tile row and the one after its last."""
+    return tl.load(start_ptr + row), tl.load(start_ptr + row + 1)
+
+
+@triton.jit
+def full_run(runs_ptr, run, n, LAYOUT: tl.constexpr, BLOCK: tl.constexpr):
+    """The rows [first, last) of a full run that lie in whole blocks: a short last one is not."""
+    runs_ptr += 2 * tl.cast(run, tl.int64)
+    last = tl.minimum(tl.load(runs_ptr + 1) * LAYOUT, n // BLOCK * BLOCK)
+    return tl.load(runs_ptr) * LAYOUT, last
+
+
+@triton.jit
+def partial_run(runs_ptr, run, exists, n, LAYOUT: tl.constexpr, BLOCK: tl.constexpr):
+    """The rows [first, last) of a partial run; those of a short last block where not `exists`."""
+    runs_ptr += 2 * tl.cast(run, tl.int64)
+    first = tl.load(runs_ptr, mask=exists, other=0) * LAYOUT
+    last = tl.load(runs_ptr + 1, mask=exists, other=0) * LAYOUT
+    return tl.where(exists, first, n // BLOCK * BLOCK), tl.minimum(tl.where(exists, last, n), n)
+
+
+@triton.jit
+def n_short_runs(runs_ptr, first, last, n, LAYOUT: tl.constexpr):
+    """1 where the full runs first, first + 1, ... end with the tensor, whose last block is short.
+
+    That block is walked after the partial runs: only their loop looks where the tensor ends.
+    """
+    end = tl.load(runs_ptr + 2 * tl.cast(last, tl.int64) - 1, mask=last > first, other=0)
+    return (end == tl.cdiv(n, LAYOUT)).to(tl.int32)
+
+
+@triton.jit
+def part_sums(x, PARTS: tl.constexpr):
+    """Sums of every PARTS-th column of x, [ROWS, PARTS].
+
+    A thread has what it needs for these; for the sums of whole rows it asks its neighbours.
+    """
+    return tl.sum(tl.reshape(x, [x.shape[0], x.shape[1] // PARTS, PARTS]), 1)
 
 
 @triton.jit

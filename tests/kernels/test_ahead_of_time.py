@@ -41,7 +41,7 @@ def test_the_file_of_costs_beats_the_prototype_on_edge_tiles():
     cost = recorded["sm90", "forward", 128]
     assert cost.tile[:2] == (128, 64)
     assert cost.partial < KEPT["partial"]
-    assert cost.full < 1.05 * KEPT["full"]
+    assert cost.full <= KEPT["full"] + 1
 
 
 def test_the_file_of_costs_holds_every_default_kernel():
