@@ -160,8 +160,17 @@ _FILES = (
     Mistake("no-pattern", "a file without patterns is compiled", "def a = causal", RIGHT),
 )
 
+_WARNINGS = (
+    Mistake(
+        "unused-name",
+        "a warning: a parameter, input or name that nothing reads",
+        "",
+        "pattern p(w: int = 4) = recent(w)",
+    ),
+)
+
 MISTAKES: dict[str, Mistake] = {
     **OF_MEANING,
-    **{mistake.id: mistake for mistake in (*_WORDS, *_SIGNS, *_FILES)},
+    **{mistake.id: mistake for mistake in (*_WORDS, *_SIGNS, *_FILES, *_WARNINGS)},
 }
 """Every error's explanation, by id."""
