@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
+from typing import Any
 
 import numpy as np
 
@@ -144,7 +145,7 @@ def qwen_2_5_vl_video(call: Call) -> np.ndarray:
     return np.kron(np.eye(frames, dtype=bool), frame)
 
 
-def packed(*items: tuple[int, int], **others: object) -> Call:
+def packed(*items: tuple[int, int], **others: Any) -> Call:
     """A call on images of these extents, one after another."""
     return Call(sum(height * width for height, width in items), items=items, **others)
 
@@ -167,7 +168,7 @@ def qwen_2_5_vl(call: Call) -> np.ndarray:
     return keep
 
 
-def branches(small: int, large: int, **others: object) -> Call:
+def branches(small: int, large: int, **others: Any) -> Call:
     """A call on two branches, each with its class token."""
     return Call(small + large, segments={"small": small, "large": large}, **others)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import ceil, prod
+from typing import Any
 
 import numpy as np
 
@@ -194,7 +195,7 @@ def padding(n: int, *places: tuple[int, ...]) -> dict[str, np.ndarray]:
     return {"padding": given}
 
 
-def patches(height: int, width: int, detections: int, **others: object) -> Call:
+def patches(height: int, width: int, detections: int, **others: Any) -> Call:
     """A call on a plane of patches and detection tokens behind them."""
     n = height * width + detections
     params = {"size": 3, "detections": detections, **others.pop("params", {})}
