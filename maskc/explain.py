@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,7 +37,7 @@ def figures(
         call.n_q,
         call.n_k,
         head_dim=head_dim,
-        block=block or _own_block(attention, device),
+        block=block,
         device=device,
         **arguments,
     )
@@ -152,13 +151,6 @@ def call_arguments(attention: Any, call: Setting) -> dict[str, Any]:
         "inputs": {n: torch.tensor(x, dtype=types[n]) for n, x in call.inputs.items()},
         **call.keywords(),
     }
-
-
-def _own_block(attention: Any, device: str) -> tuple[int, int]:
-    """The tile that a call takes which names none: that of its back end."""
-    if device == "cuda":
-        return attention.spec.block
-    return sys.modules[type(attention).__module__].TORCH_BLOCK
 
 
 def _prefixed(number: float, step: int, names: tuple[str, ...]) -> str:

@@ -246,15 +246,16 @@ class Attention:
             n_k: number of keys, None for n_q.
             head_dim: of q and k, for the FLOPs of one forward.
             value_dim: of v, None for head_dim.
-            block: size of a tile, None for the pattern's own.
+            block: size of a tile, None for the one that such a call takes.
             device: where the call would run, "cuda" also where there is none.
             **arguments: as in `bind`.
 
         """
-        tile = self.spec.block if block is None else checked_block(block)
+        on_gpu = str(device).split(":")[0] == "cuda"
+        own = self.spec.block if on_gpu else TORCH_BLOCK
+        tile = own if block is None else checked_block(block)
         head_dim = checked_count("head_dim", head_dim, 1)
         value_dim = head_dim if value_dim is None else checked_count("value_dim", value_dim, 1)
-        on_gpu = str(device).split(":")[0] == "cuda"
         call = self.bind(n_q, n_k, **arguments)
         layout = self._layout_of(call, tile)
         told = layout.explain()

@@ -70,7 +70,8 @@ def aligned(
         take = (((last & width) != 0) | (width == widest)) & (first < last)
         starts.append(chosen_of(take, s, r, last - width))
         last = torch.where(take, last - width, last)
-        yield *(torch.cat(both) for both in zip(*starts, strict=True)), width
+        of_slice, row, tile = (torch.cat(both) for both in zip(*starts, strict=True))
+        yield of_slice, row, tile, width
         s, r, first, last = chosen_of(first < last, s, r, first, last)
         if width < widest:
             width *= 2

@@ -110,8 +110,9 @@ def _piles_of(reader: Reader, panel: Panel, both_ways: bool) -> tuple[Pile, Pile
             partial.add(found.s, found.r, found.c, found.h, found.w)
         else:
             is_full, is_mixed = decided(reader, found.s, *found.first_tiles(reader, panel))
-            full.add(*chosen_of(is_full, found.s, found.r, found.c), found.h, found.w)
-            partial.add(*chosen_of(is_mixed, found.s, found.r, found.c), found.h, found.w)
+            for pile, where in ((full, is_full), (partial, is_mixed)):
+                s, r, c = chosen_of(where, found.s, found.r, found.c)
+                pile.add(s, r, c, found.h, found.w)
     return partial, full
 
 

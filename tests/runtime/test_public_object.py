@@ -265,13 +265,20 @@ def test_layouts_survive_the_way_through_a_block_mask(n_q, n_k, window):
 def test_explain_says_tiles_cost_and_back_end():
     """Plain numbers, also for a device that is not there."""
     told = STREAMING.explain(4096, heads=2, head_dim=64)
-    layout = STREAMING.layout(4096, heads=2)
+    layout = STREAMING.layout(4096, heads=2, block=64)
     assert told["pattern"] == "streaming"
     assert told["full tiles"] == layout.full_tiles
     assert told["FLOPs"] == 256 * layout.computed_pairs
     assert told["dense FLOPs"] == 256 * 2 * 4096**2
     assert told["amplification"] == layout.computed_pairs / layout.kept_pairs
     assert told["back end"] == "torch"
+
+
+def test_explain_takes_the_tile_of_the_back_end_that_would_run():
+    assert STREAMING.explain(256)["block"] == (64, 64)
+    on_gpu = STREAMING.explain(256, device="cuda:0")
+    assert (on_gpu["back end"], on_gpu["block"]) == ("triton", (128, 128))
+    assert STREAMING.explain(256, block=32)["block"] == (32, 32)
 
 
 def test_a_pattern_is_pickled_by_its_module(monkeypatch):
