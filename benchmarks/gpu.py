@@ -51,7 +51,6 @@ def main() -> None:
     options = parser.parse_args()
     if options.tiny:
         options.tokens, options.heads, options.kv_heads, options.dim = [48], 2, 1, 16
-    os.environ.setdefault("MASKC_TUNE", "1")
 
     import torch
 

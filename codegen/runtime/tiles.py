@@ -1,8 +1,14 @@
-"""Tile sizes of the Triton kernels: what to try on which GPU, the default first."""
+"""Tile sizes of the Triton kernels: what to try on which GPU, and what was fastest."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+
+from maskc.codegen.runtime.triton_import import OutOfResources
+
+LEAST_TUNED = 0.1
+"""Milliseconds: a kernel that runs for less keeps its default tile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,63 @@ def tiles(kernel: str, arch: str, bits: int, dim: int) -> tuple[Tile, ...]:
     found = known[kernel, 64 if dim <= 64 else 128 if dim == 128 else 256]
     return tuple(Tile(*numbers) for numbers in found)
 
+
+def run_fastest(
+    key: Hashable,
+    candidates: Sequence[Tile],
+    run: Callable[[Tile], None],
+    timed: Callable[[Callable[[], None]], float] | None,
+) -> Tile:
+    """Run a kernel in the tile that was fastest for this key; the first call finds out.
+
+    Args:
+        key: what calls have in common that share a choice.
+        candidates: the default first.
+        run: runs the kernel in a tile; any number of times gives the same result.
+        timed: milliseconds of what it is given; None for no timing: then the default is taken.
+
+    Returns:
+        the tile that ran: the first in order of time that the GPU has room for.
+
+    Raises:
+        OutOfResources: where the GPU has room for none.
+
+    """
+    known = _ranked.get(key)
+    if known is None and timed is not None:
+        known = _ranked[key] = _by_time(candidates, run, timed)
+    failure: Exception | None = None
+    for tile in known or candidates:
+        try:
+            run(tile)
+        except OutOfResources as error:
+            failure = error
+        else:
+            return tile
+    assert failure is not None, "there is at least one tile to try"
+    raise failure
+
+
+def _by_time(
+    candidates: Sequence[Tile],
+    run: Callable[[Tile], None],
+    timed: Callable[[Callable[[], None]], float],
+) -> tuple[Tile, ...]:
+    """The candidates the GPU has room for, the fastest first; the default where all are short."""
+    milliseconds: dict[Tile, float] = {}
+    for tile in candidates:
+        try:
+            run(tile)
+            milliseconds[tile] = timed(lambda tile=tile: run(tile))
+        except OutOfResources:
+            continue
+        if milliseconds[tile] < LEAST_TUNED and len(milliseconds) == 1:
+            return tuple(candidates)
+    return tuple(sorted(milliseconds, key=lambda tile: milliseconds[tile]))
+
+
+_ranked: dict[Hashable, tuple[Tile, ...]] = {}
+"""The tiles of each key that was timed, the fastest first."""
 
 TILES_OF_16_BITS = {
     "sm80": {

@@ -14,7 +14,7 @@ import torch
 
 from maskc.codegen.runtime.call import Call, Spec
 from maskc.codegen.runtime.layout import Layout, Runs
-from maskc.codegen.runtime.tiles import Tile, tiles
+from maskc.codegen.runtime.tiles import Tile, run_fastest, tiles
 from maskc.codegen.runtime.torch_backend import attend_torch, trained_inputs
 from maskc.codegen.runtime.triton_import import tl, triton
 
@@ -22,11 +22,8 @@ LEAST_TILE, MOST_HEAD_DIM = 16, 256
 MOST_INT32 = 2**31 - 1
 KERNEL_DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 
-TUNING = os.environ.get("MASKC_TUNE") == "1"
-"""Whether the first call of each shape times all tiles of its kernels, or takes the default."""
-
-_chosen: dict[tuple[Any, ...], Tile] = {}
-"""The tile of each kernel and shape that has run."""
+TUNED = os.environ.get("MASKC_TUNE") != "0"
+"""Whether the first call of each shape on a GPU times the tiles of its kernels."""
 
 
 def attend_triton(
@@ -216,16 +213,12 @@ class _Launch:
             arguments[f"{prefix.upper()}_STRIDE"] = _static_stride(tensors[prefix])
         reach = max(abs(s) for x in tensors.values() for s in x.stride()[2:])
         arguments["OFFSET"] = tl.int64 if reach * 512 > MOST_INT32 else tl.int32
-        candidates = self._tiles(name)
         key = (name, self.spec.name, str(self.device), self.dtype, self.pads, *self._shape())
 
         def run(tile: Tile) -> None:
             self._run_with(tile, name, arguments, runs)
 
-        if key in _chosen:
-            run(_chosen[key])
-        else:
-            _chosen[key] = _first_that_runs(candidates, run, self.device)
+        run_fastest(key, self._tiles(name), run, _timer(self.device))
 
     def _run_with(self, tile: Tile, name: str, arguments: dict[str, Any], runs: Runs) -> None:
         call, kernel = self.call, self.spec.kernels[name]
@@ -310,29 +303,16 @@ class _Launch:
         return (*self.layout.block, *(log(part) for part in parts))
 
 
-def _first_that_runs(
-    candidates: list[Tile], run: Callable[[Tile], None], device: torch.device
-) -> Tile:
-    """Runs the first tile that fits the GPU, or times all of them where TUNING; gives the best."""
-    if device.type == "cpu":
-        run(candidates[0])
-        return candidates[0]
-    failure: Exception | None = None
-    seconds: dict[Tile, float] = {}
-    for tile in candidates:
-        try:
-            run(tile)
-        except triton.runtime.errors.OutOfResources as error:
-            failure = error
-            continue
-        if not TUNING:
-            return tile
+def _timer(device: torch.device) -> Callable[[Callable[[], None]], float] | None:
+    """What measures a launch on `device`; None where it takes the default tile."""
+    if device.type == "cpu" or not TUNED or torch.cuda.is_current_stream_capturing():
+        return None
+
+    def milliseconds(run: Callable[[], None]) -> float:
         with _on(device):
-            seconds[tile] = triton.testing.do_bench(lambda tile=tile: run(tile), 5, 30)
-    if not seconds:
-        assert failure is not None, "there is at least one tile to try"
-        raise failure
-    return min(seconds, key=lambda tile: seconds[tile])
+            return float(triton.testing.do_bench(run, 5, 30, return_mode="median"))
+
+    return milliseconds
 
 
 def _arch(device: torch.device) -> str:

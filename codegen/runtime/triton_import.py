@@ -8,6 +8,7 @@ from typing import Any
 try:
     import triton
     import triton.language as tl
+    from triton.runtime.errors import OutOfResources
 except ImportError:
 
     def _not_compiled(kernel: Any = None, **options: Any) -> Any:
@@ -16,3 +17,6 @@ except ImportError:
 
     triton = SimpleNamespace(jit=_not_compiled)
     tl = SimpleNamespace(constexpr=object)
+
+    class OutOfResources(Exception):
+        """What a launch raises where the GPU has no room for a tile."""

@@ -69,19 +69,19 @@ def test_every_tile_on_the_list_runs_and_is_right(monkeypatch, kernel, dim, dtyp
             return (tile,) if name == kernel else everything(name, *rest)
 
         monkeypatch.setattr(module, "tiles", only)
-        module._chosen.clear()
+        module._ranked.clear()
         assert_matches_dense(pattern, call, "triton", device="cuda")
-    module._chosen.clear()
+    module._ranked.clear()
 
 
 def test_tuning_keeps_the_result(monkeypatch):
     pattern = maskc.load(STREAMING).streaming_llm
     module = backend(pattern)
-    module._chosen.clear()
-    monkeypatch.setattr(module, "TUNING", True)
+    module._ranked.clear()
+    monkeypatch.setattr(module, "LEAST_TUNED", 0.0)
     call = Call(n_q=1024, n_k=1024, heads=2, head_dim=64, value_dim=64, dtype="bfloat16")
     assert_matches_dense(pattern, call, "triton", device="cuda")
-    assert {key[0] for key in module._chosen} == {"forward", "dq", "dkdv"}
+    assert {key[0] for key in module._ranked} == {"forward", "dq", "dkdv"}
 
 
 def test_two_runs_give_the_same_bits():
