@@ -76,9 +76,8 @@ def assert_matches_dense(
         sinks: logits that join the softmax, by the float inputs, in the place of the pattern's own.
 
     """
-    if mask is None:
-        mask = pattern.dense_mask(**call.lengths(), **call.arguments())
-    rules = Rules(mask, score or own_score(pattern, call), sinks or own_sinks(pattern, call))
+    kept = own_mask(pattern, call) if mask is None else mask
+    rules = Rules(kept, score or own_score(pattern, call), sinks or own_sinks(pattern, call))
     q, k, v, gradient = (x.cpu() for x in call.tensors())
     scale = q.shape[-1] ** -0.5 if call.scale is None else call.scale
     inputs = call.input_tensors()
@@ -90,9 +89,9 @@ def assert_matches_dense(
         wide = torch.promote_types(q.dtype, torch.float32)
         same["lse"] = dense_attention(problem, rules, wide, False)["lse"]
     terms = terms_of(problem, rules, backward)
-    got = run(pattern, call, mask, backend, device, backward)
+    got = run(pattern, call, kept, backend, device, backward)
     where = f"backend={backend!r}, device={device!r}\n{call!r}"
-    _check_empty_rows(got, exact, mask, where)
+    _check_empty_rows(got, exact, kept, where)
     for name in exact:
         rounded = [got[name].dtype] if name == "lse" else [got[name].dtype, q.dtype]
         dtype = max(rounded, key=lambda dtype: torch.finfo(dtype).eps)
@@ -129,6 +128,11 @@ def run(
     assert lse.shape == (call.batch, call.heads, call.n_q), lse.shape
     assert out.dtype == q.dtype, out.dtype
     return {name: x.detach().cpu() for name, x in {"out": out, "lse": lse, **found}.items()}
+
+
+def own_mask(pattern: Any, call: Call) -> torch.Tensor:
+    """The pattern's own dense mask: bool [batch, heads, n_q, n_k]."""
+    return pattern.dense_mask(**call.lengths(), **call.arguments())
 
 
 def own_score(pattern: Any, call: Call) -> Score:
@@ -177,21 +181,24 @@ def poisoned(
     seen = mask.any(2).unflatten(1, (k.shape[1], -1)).any(2).to(k.device)
     bad = torch.tensor([torch.nan, torch.inf, -torch.inf], dtype=k.dtype, device=k.device)
     bad = bad[torch.arange(k.shape[2], device=k.device) % 3].view(1, 1, -1, 1)
-    return tuple(torch.where(seen[..., None], x, bad) for x in (k, v))
+    k, v = (torch.where(seen[..., None], x, bad) for x in (k, v))
+    return k, v
 
 
 @contextmanager
 def unwritten_memory_is_nan() -> Iterator[None]:
     """While this lasts, `torch.empty` and its kin give NaN, so that a gap in a result shows."""
     before = torch.are_deterministic_algorithms_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
+    # A property of the module's own class, which stubs do not show.
+    memory: Any = torch.utils.deterministic
+    fill = memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = True
+    memory.fill_uninitialized_memory = True
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        memory.fill_uninitialized_memory = fill
 
 
 def _check_empty_rows(

@@ -145,7 +145,7 @@ def terms_of(problem: Problem, rules: Rules, backward: bool = True) -> dict[str,
     kept = slice(0, n_k)
     found = {
         "out": Terms(weights[..., kept] @ v.abs(), rough[..., kept] @ v.abs()),
-        "lse": Terms(mean[..., 0], mean[..., 0]),
+        "lse": Terms(*[(mean[..., 0] + masked.logsumexp(-1).abs()).nan_to_num(0, 0, 0)] * 2),
     }
     if not backward:
         return found

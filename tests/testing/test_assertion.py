@@ -8,10 +8,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import strategies as st
 
+import maskc
 from maskc.testing import Call, assert_matches_dense, calls, fuzz
 from maskc.testing.oracle import unwritten_memory_is_nan
 from maskc.testing.reference import Problem, Rules, dense_attention
+
+EVERYTHING = maskc.loads("pattern everything_ = everything").everything_
 
 CALL = Call(n_q=21, n_k=17, heads=2, kv_heads=1)
 
@@ -130,6 +134,37 @@ def test_a_failure_carries_a_call_that_can_be_pasted():
         assert_matches_dense(Local(lambda n, x: x * 1.1), CALL)
     pasted = str(caught.value).splitlines()[-1]
     assert eval(pasted, {"Call": Call}) == CALL
+
+
+def test_long_inputs_are_told_by_what_repeats():
+    doc = [[1] * 27 + [2] * 38, [3] * 65]
+    live = [False, True, True] * 21 + [False] * 2
+    call = Call(n_q=65, n_k=65, batch=2, inputs={"doc": doc, "live": live, "few": [1, 1, 2]})
+    told = "{'doc': [[1] * 27 + [2] * 38, [3] * 65], 'live': [False, True, True] * 21 + "
+    assert told + "[False, False], 'few': [1, 1, 2]}" in repr(call)
+    assert eval(repr(call)) == call
+
+
+@given(st.lists(st.tuples(st.lists(st.integers(0, 2), max_size=3), st.integers(0, 9))))
+def test_a_call_is_what_its_text_says(parts):
+    row = [entry for entries, times in parts for entry in entries * times]
+    call = Call(n_q=1, n_k=1, inputs={"rows": [row, row[::-1], row]}, grid=row)
+    assert eval(repr(call)) == call
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+def test_few_keys_pass_though_the_error_of_dense_attention_is_near_zero(dtype):
+    for seed in range(8):
+        call = Call(n_q=1, n_k=1 + seed % 2, head_dim=64, dtype=dtype, seed=seed, scale=1.0)
+        assert_matches_dense(EVERYTHING, call, "torch")
+
+
+def test_the_floor_lets_no_error_of_the_size_of_a_term_through():
+    def spoil(n, x):
+        return x + 3e-5 if n == "dq" else x
+
+    with pytest.raises(AssertionError, match="dq is"):
+        assert_matches_dense(Local(spoil), replace(CALL, n_q=1, n_k=1))
 
 
 def test_new_memory_is_nan_only_inside():
