@@ -29,7 +29,7 @@ def shrunk(cell: int, **others: object) -> tuple[Call, Call]:
     """Two calls of a grid against a grid `cell` times smaller."""
     return tuple(  # type: ignore[return-value]
         two_sided(y * x, -(-y // cell) * -(-x // cell), grid={"y": y, "x": x}, **others)
-        for y, x in ((6, 8), (7, 5))
+        for y, x in ((6, 8), (7, 9))
     )
 
 

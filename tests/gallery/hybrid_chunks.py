@@ -12,7 +12,7 @@ from gallery.vision import windows
 @defines(
     "hybrid/rat.attn",
     two_sided(12, 15, params={"chunk": 4}, segments={"x": 12}),
-    two_sided(11, 15, params={"chunk": 3}, segments={"x": 11}),
+    two_sided(10, 14, params={"chunk": 3}, segments={"x": 10}),
 )
 def rat(call: Call) -> np.ndarray:
     n = call.q.size
