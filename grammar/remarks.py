@@ -127,8 +127,10 @@ class Comments:
 
     def _beside(self, comment: Token, place: int, text: str, before: int) -> bool:
         """Whether something ends where the comment stands, and has it now."""
-        between = self._tokens[bisect_left(self._starts, before) : place]
-        if before and all(token.kind in ("RPAR", "COMMA") for token in between):
+        i = place
+        while i and self._starts[i - 1] > before and self._tokens[i - 1].kind in ("RPAR", "COMMA"):
+            i -= 1
+        if before and self._starts[i - 1] < before:
             return False
         last = self._tokens[place - 1]
         if last.kind in JOINS and place > 1:
