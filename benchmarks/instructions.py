@@ -24,10 +24,11 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 import maskc
+from benchmarks.gpu import arguments_for
 
 RESULTS = Path(__file__).with_name("results") / "instructions.json"
 EXAMPLE = Path(__file__).parents[1] / "examples" / "sliding_window.attn"
-WINDOW = 1024
+WINDOW, TOKENS, KV_HEADS = 1024, 4096, 2
 
 TARGETS = {
     "sm80": GPUTarget("cuda", 80, 32),
@@ -82,9 +83,9 @@ def recorded() -> tuple[str, dict[tuple[str, str, int], Cost]]:
     return record["triton"], {(each.arch, each.kernel, each.dim): each for each in costs}
 
 
-def cost(arch: str, kernel: str, dim: int) -> Cost:
-    """What a kernel costs in its default tile."""
-    compiled, tile = compile_default(arch, kernel, dim)
+def cost(arch: str, kernel: str, dim: int, example: Path = EXAMPLE) -> Cost:
+    """What a kernel of an example costs in its default tile."""
+    compiled, tile = compile_default(arch, kernel, dim, example)
     if arch == "gfx9":
         text = compiled.asm["amdgcn"]
         code = _gcn(text)
@@ -110,12 +111,17 @@ def cost(arch: str, kernel: str, dim: int) -> Cost:
     )
 
 
-def compile_default(arch: str, kernel: str, dim: int) -> tuple[Any, tuple[int, int, int, int]]:
+def compile_default(
+    arch: str, kernel: str, dim: int, example: Path
+) -> tuple[Any, tuple[int, int, int, int]]:
     """The kernel compiled ahead of time for whole tiles and contiguous bfloat16, and its tile."""
-    pattern = maskc.load(EXAMPLE).sliding_window
+    pattern = getattr(maskc.load(example), example.stem)
     module = __import__(type(pattern).__module__)
     tile = module.tiles(kernel, arch, 16, dim)[0]
-    call = pattern.bind(4096, heads=8, kv_heads=2, window=WINDOW)
+    arguments = arguments_for(pattern, TOKENS, KV_HEADS, "cpu", tiny=False)
+    if example == EXAMPLE:
+        arguments["window"] = WINDOW
+    call = pattern.bind(TOKENS, heads=8, kv_heads=KV_HEADS, **arguments)
     own = pattern.spec.kernels["arguments"](call)
     constants = {
         **{"D": dim, "DV": dim, "D_PAD": dim, "DV_PAD": dim},

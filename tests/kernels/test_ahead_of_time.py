@@ -6,6 +6,7 @@ import pytest
 import triton
 
 from benchmarks import instructions
+from subjects import EXAMPLES
 
 CASES = [(arch, dim) for arch in instructions.TARGETS for dim in instructions.DIMS]
 
@@ -34,6 +35,15 @@ def test_default_kernels_fit_and_cost_what_the_file_says(costs):
             assert cost == recorded[cost.arch, cost.kernel, cost.dim], (
                 "kernels changed: look at it, then run python -m benchmarks instructions"
             )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_default_kernels_of_every_example_fit_in_registers(example):
+    for kernel in instructions.KERNELS:
+        cost = instructions.cost("sm90", kernel, 128, example)
+        assert cost.spilled == 0, cost
+        assert cost.tensor_core == UNIT["sm90"], cost
 
 
 def test_the_file_of_costs_beats_the_prototype_on_edge_tiles():
