@@ -9,6 +9,9 @@ from maskc.codegen.runtime.call import Call, Spec
 CHUNK = 16
 """Entries of a chunk: ranges that start and end on its borders need no table of single entries."""
 
+WIDE_CHUNK = 128
+"""Entries of a wide chunk: ranges of whole tiles mostly start and end on its borders."""
+
 
 class Tables:
     """Exact minima, maxima and counts over ranges, prepared once for each call.
@@ -95,8 +98,8 @@ class Tables:
 class RangeTable:
     """Minima (or maxima) of the last axis of one tensor over any range, in linear memory.
 
-    Chunks of 16 entries have a sparse table; the pieces of a range that do not fill a chunk come
-    from minima running in from the chunk's two ends, which are made when first needed.
+    Chunks of 16 or of 128 entries have a sparse table, made when first needed; the pieces of a
+    range that do not fill a chunk come from minima running in from the two ends of one of 16.
     """
 
     def __init__(self, tensor: torch.Tensor, greatest: bool) -> None:
@@ -108,17 +111,16 @@ class RangeTable:
         values = tensor.reshape(self.rows, self.length)
         if tensor.is_floating_point():
             values = torch.where(values.isnan(), _infinity(values, greatest), values)
-        n_chunks = -(-self.length // CHUNK)
-        padding = n_chunks * CHUNK - self.length
+        padding = -self.length % WIDE_CHUNK
         if padding and values.numel():
             values = torch.cat([values, values[:, -1:].expand(-1, padding)], 1)
-        self.n_chunks = n_chunks
-        self.chunks = values.reshape(self.rows, n_chunks, CHUNK)
+        self.values = values
         self.ends: tuple[torch.Tensor, torch.Tensor] | None = None
+        n_chunks = -(-self.length // CHUNK)
         self.level_of = torch.zeros(n_chunks + 1, dtype=torch.int64, device=tensor.device)
         for level in range(1, n_chunks.bit_length()):
             self.level_of[1 << level :] = level
-        self.levels = self._sparse()
+        self.levels: dict[int, torch.Tensor] = {}
 
     def __call__(
         self, prefix: tuple[torch.Tensor | int, ...], low: torch.Tensor, high: torch.Tensor
@@ -131,62 +133,75 @@ class RangeTable:
             low, high, *rest = (x.reshape(-1) for x in same)
             return self(tuple(rest), low, high).view(same[0].shape)
         last = self.length - 1
-        outside = (low < 0) | (high > last)
-        low, high = torch.minimum(low, high), torch.maximum(low, high)
-        nothing = (high < 0) | (low > last)
-        low, high = low.clamp(0, last), high.clamp(0, last)
-        row = torch.zeros_like(low)
+        row, nothing = self._row_of(prefix, low.device)
+        if bool((low >= 0).all() & (high <= last).all() & (low <= high).all()):
+            found = self._inside(row, low, high)
+        else:
+            outside = (low < 0) | (high > last)
+            low, high = torch.minimum(low, high), torch.maximum(low, high)
+            nothing = nothing | (high < 0) | (low > last)
+            found = self._inside(row, low.clamp(0, last), high.clamp(0, last))
+            found = torch.where(outside, self._better(found, self.zero), found)
+        return torch.where(nothing, self.zero, found)
+
+    def _row_of(
+        self, prefix: tuple[torch.Tensor | int, ...], device: torch.device
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Which row the leading indices are, and whether they are outside, [n] or for all."""
+        row = torch.zeros((), dtype=torch.int64, device=device)
+        nothing = torch.zeros((), dtype=torch.bool, device=device)
         for size, index in zip(self.shape[:-1], prefix, strict=True):
-            index = torch.as_tensor(index, dtype=torch.int64, device=low.device)
+            index = torch.as_tensor(index, dtype=torch.int64, device=device)
             nothing = nothing | (index < 0) | (index >= size)
             row = row * size + index.clamp(0, size - 1)
-        found = self._inside(row, low, high)
-        found = torch.where(outside, self._better(found, self.zero), found)
-        return torch.where(nothing, self.zero, found)
+        return row, nothing
 
     def _inside(self, row: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
         """The answer for ranges that lie inside the tensor."""
-        base = row * self.n_chunks
-        first, last = base + (low >> 4), base + (high >> 4)
-        starts, stops = (low & 15) == 0, ((high & 15) == 15) | (high == self.length - 1)
-        if bool((starts & stops).all()):
-            return self._between(first, last)
+        at_end = high == self.length - 1
+        for chunk in (WIDE_CHUNK, CHUNK):
+            within, shift = chunk - 1, chunk.bit_length() - 1
+            whole = ((low & within) == 0) & (((high & within) == within) | at_end)
+            first, last = low >> shift, high >> shift
+            if bool(whole.all()):
+                return self._between(chunk, row, first, last)
         if self.ends is None:
             self.ends = self._from_ends()
         from_low, to_high = self.ends
         one = first == last
-        inner = self._between(torch.minimum(first + 1, last), torch.maximum(last - 1, first))
-        position = row * (self.n_chunks * CHUNK)
+        ends = torch.minimum(first + 1, last), torch.maximum(last - 1, first)
+        inner = self._between(CHUNK, row, *ends)
+        position = (row * self.values.shape[1]).expand(low.shape)
         found = self._better(from_low[position + low], to_high[position + high])
         found = torch.where(last - first > 1, self._better(found, inner), found)
-        short = (one & ~(starts & stops)).nonzero().squeeze(1)
+        short = (one & ~whole).nonzero().squeeze(1)
         if short.numel():
             step = torch.arange(CHUNK, device=low.device)
             index = torch.minimum(low[short, None] + step, high[short, None])
-            entries = self.chunks.view(-1)[position[short, None] + index]
+            entries = self.values.view(-1)[position[short, None] + index]
             found[short] = self._reduce(entries, 1)
         return found
 
-    def _between(self, first: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
-        """The answer over whole chunks first..last, inclusive."""
-        n = self.levels.shape[1]
-        length = (last - first + 1).clamp(min=1)
-        level = self.level_of[length]
+    def _between(
+        self, chunk: int, row: torch.Tensor, first: torch.Tensor, last: torch.Tensor
+    ) -> torch.Tensor:
+        """The answer over whole chunks first..last of a row, inclusive."""
+        if chunk not in self.levels:
+            self.levels[chunk] = self._sparse(chunk)
+        n_chunks = self.values.shape[1] // chunk
+        n = self.rows * n_chunks
+        level = self.level_of[(last - first + 1).clamp(min=1)]
+        start = level * n + row * n_chunks
         right = last + 1 - torch.bitwise_left_shift(torch.ones_like(level), level)
-        flat = self.levels.view(-1)
-        return self._better(flat[level * n + first], flat[level * n + right])
+        flat = self.levels[chunk].view(-1)
+        return self._better(flat[start + first], flat[start + right])
 
-    def _sparse(self) -> torch.Tensor:
+    def _sparse(self, chunk: int) -> torch.Tensor:
         """Level j, entry i: over chunks i .. i + 2^j - 1 of one row, [levels, rows * chunks]."""
-        if not self.rows or not self.n_chunks:
-            return self.zero.view(1, 1)
-        best = self.chunks
-        while best.shape[2] > 1:
-            half = best.shape[2] // 2
-            best = self._better(best[..., :half], best[..., half:])
-        levels = [best.squeeze(2)]
+        levels = [self._reduce(self.values.view(self.rows, -1, chunk), 2)]
+        n_chunks = levels[0].shape[1]
         step = 1
-        while 2 * step <= self.n_chunks:
+        while 2 * step <= n_chunks:
             below = levels[-1]
             level = below.clone()
             level[:, :-step] = self._better(below[:, :-step], below[:, step:])
@@ -196,7 +211,8 @@ class RangeTable:
 
     def _from_ends(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Flat tables: from each entry to its chunk's end, and from the chunk's start to it."""
-        right, left = self.chunks.clone(), self.chunks.clone()
+        chunks = self.values.view(self.rows, -1, CHUNK)
+        right, left = chunks.clone(), chunks.clone()
         for i in range(1, CHUNK):
             left[..., i] = self._better(left[..., i], left[..., i - 1])
             right[..., -1 - i] = self._better(right[..., -1 - i], right[..., -i])
