@@ -7,7 +7,6 @@ a layout is asked for or a generated module is loaded.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from maskc import syntax
 from maskc.diagnostics import Diagnostic, MaskcError
+from maskc.files import replace
 from maskc.source import Source, Span
 from maskc.version import __version__
 
@@ -100,7 +100,7 @@ def compile_file(path: Path, folder: Path, pattern: str | None = None) -> Path:
     """
     text = _compiled(_read(path), pattern)
     folder.mkdir(parents=True, exist_ok=True)
-    return _write(folder / f"{path.stem}.py", text)
+    return replace(folder / f"{path.stem}.py", text.encode())
 
 
 def module_text(path: Path) -> str:
@@ -193,23 +193,6 @@ def _compiled(source: Source, only: str | None = None) -> str:
             ]
         )
     return generate(patterns, Origin(Path(source.name).name, source.text, __version__, only))
-
-
-def _write(path: Path, text: str) -> Path:
-    """Write a file whole or not at all; an OSError names it, not what stood in for it."""
-    try:
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".maskc-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            os.chmod(beside, 0o644)
-            os.replace(beside, path)
-        except BaseException:
-            os.unlink(beside)
-            raise
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    return path
 
 
 def _loaded(source: Source) -> SimpleNamespace:
