@@ -39,6 +39,7 @@ def unused(file: syntax.File) -> tuple[Diagnostic, ...]:
 
     needs: nx.DiGraph[int] = nx.DiGraph()
     known: dict[int, syntax.Node] = {}
+    needs.add_node(id(file))
     _declare(file, {}, needs, known)
     needed = nx.descendants(needs, id(file))
     idle = [node for key, node in known.items() if key not in needed]

@@ -52,3 +52,12 @@ def test_what_nothing_needs_is_told():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_our_own_files_use_what_they_declare(path):
     assert not told(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("text", ["", "## About nothing.\n"])
+def test_a_file_without_declarations_has_nothing_unused(text):
+    assert told(text) == []
+
+
+def test_all_of_a_file_may_be_unused():
+    assert told("def _a = causal") == ["1: def `_a` is declared and not used"]
