@@ -220,8 +220,9 @@ class _Written:
         floats = [x.name for x in pattern.inputs if x.type is ir.FLOAT and x.name in read]
         if floats:
             fields["score_inputs"] = tuple_of(map(quoted, floats))
-        if "tables." in "".join(function.text for function in self.spec_functions):
-            fields["tables"] = "Tables"
+        text = "".join(function.text for function in self.spec_functions)
+        if "tables." in text:
+            fields["tables"] = "RangeTables" if "tables.range_" in text else "Tables"
         sinks = {}
         if pattern.sink_logit is not None:
             (declared,) = (given for given in pattern.inputs if given.name == pattern.sink_logit)

@@ -19,7 +19,7 @@ INT_DTYPES = tuple(
 )
 MOST_TOKENS = 2**31 - 1
 MOST_INT = 2**63 - 1
-MOST_SLICES = 2**24
+MOST_SLICES = 2**26
 
 
 def check_qkv(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:

@@ -14,7 +14,7 @@ WIDE_CHUNK = 128
 
 
 class Tables:
-    """Exact minima, maxima and counts over ranges, prepared once for each call.
+    """Exact counts over ranges, prepared once for each call.
 
     `slice_of`: int64 [n], the slice of each rectangle now being read (the builder sets it);
     `slices`: the call with all slices, as [n_slices, 1].
@@ -25,10 +25,44 @@ class Tables:
         self.call = call
         self.slices = slices if slices is not None else call
         self.slice_of: torch.Tensor | None = None
-        self._ranges: dict[tuple[str, bool], RangeTable] = {}
         self._counts: dict[int, torch.Tensor] = {}
         self._first = min(0, call.q_start - call.n_k + 1)
         self._last = max(call.n_k - 1, call.q_start + call.n_q - 1)
+
+    def tally(self, index: int, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+        """For how many t in low..high (inclusive) `spec.terms[index]` holds, int64 [n].
+
+        Exact wherever t is a position or a `q - k` of the call; t outside is not counted.
+        """
+        counts = self._counts.get(index)
+        if counts is None:
+            counts = self._counts[index] = self._counted(index)
+        size = counts.shape[-1] - 1
+        start = (low - self._first).clamp(0, size)
+        stop = (high - self._first + 1).clamp(0, size)
+        if counts.shape[0] > 1 and self.slice_of is not None:
+            base = self.slice_of * (size + 1)
+            start, stop = start + base, stop + base
+        counts = counts.view(-1)
+        kept = counts[stop] - counts[start]
+        return kept.to(torch.int64).clamp_(min=0)
+
+    def _counted(self, index: int) -> torch.Tensor:
+        """Counts of a term before each position and difference: int32 [slices or 1, n + 1]."""
+        t = torch.arange(self._first, self._last + 1, device=self.call.device)
+        holds = self.spec.terms[index](t.view(1, -1), self.slices)
+        holds = holds.expand(holds.shape[0] if holds.ndim == 2 else 1, t.numel())
+        counts = torch.zeros((holds.shape[0], t.numel() + 1), dtype=torch.int32, device=t.device)
+        torch.cumsum(holds, 1, dtype=torch.int32, out=counts[:, 1:])
+        return counts
+
+
+class RangeTables(Tables):
+    """Exact minima and maxima over ranges too."""
+
+    def __init__(self, spec: Spec, call: Call, slices: Call | None = None) -> None:
+        super().__init__(spec, call, slices)
+        self._ranges: dict[tuple[str, bool], RangeTable] = {}
 
     def range_min(
         self,
@@ -60,39 +94,12 @@ class Tables:
         """The greatest entry of input `name`, as `range_min`; NaN counts as inf."""
         return self._range(name, True)(prefix, low, high)
 
-    def tally(self, index: int, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-        """For how many t in low..high (inclusive) `spec.terms[index]` holds, int64 [n].
-
-        Exact wherever t is a position or a `q - k` of the call; t outside is not counted.
-        """
-        counts = self._counts.get(index)
-        if counts is None:
-            counts = self._counts[index] = self._counted(index)
-        size = counts.shape[-1] - 1
-        start = (low - self._first).clamp(0, size)
-        stop = (high - self._first + 1).clamp(0, size)
-        if counts.shape[0] > 1 and self.slice_of is not None:
-            base = self.slice_of * (size + 1)
-            start, stop = start + base, stop + base
-        counts = counts.view(-1)
-        kept = counts[stop] - counts[start]
-        return kept.to(torch.int64).clamp_(min=0)
-
     def _range(self, name: str, greatest: bool) -> RangeTable:
         table = self._ranges.get((name, greatest))
         if table is None:
             table = RangeTable(self.call.tensors[name], greatest)
             self._ranges[name, greatest] = table
         return table
-
-    def _counted(self, index: int) -> torch.Tensor:
-        """Counts of a term before each position and difference: int32 [slices or 1, n + 1]."""
-        t = torch.arange(self._first, self._last + 1, device=self.call.device)
-        holds = self.spec.terms[index](t.view(1, -1), self.slices)
-        holds = holds.expand(holds.shape[0] if holds.ndim == 2 else 1, t.numel())
-        counts = torch.zeros((holds.shape[0], t.numel() + 1), dtype=torch.int32, device=t.device)
-        torch.cumsum(holds, 1, dtype=torch.int32, out=counts[:, 1:])
-        return counts
 
 
 class RangeTable:
@@ -125,7 +132,7 @@ class RangeTable:
     def __call__(
         self, prefix: tuple[torch.Tensor | int, ...], low: torch.Tensor, high: torch.Tensor
     ) -> torch.Tensor:
-        """The least (greatest) entry of each range, [n]; see `Tables.range_min`."""
+        """The least (greatest) entry of each range, [n]; see `RangeTables.range_min`."""
         if not self.rows or not self.length:
             return self.zero.expand(low.shape)
         if low.ndim > 1:

@@ -34,6 +34,12 @@ def test_a_part_is_there_exactly_where_a_pattern_wants_it(title):
     assert title not in titles(PLAIN)
 
 
+def test_a_mask_that_only_counts_has_no_tables_of_extremes():
+    counting = compile_text("pattern p = popcount(q - k) == 1")
+    assert "tables=Tables," in counting and "class RangeTable" not in counting
+    assert "tables=RangeTables," in compile_text(f"pattern p {{\n {PARTS['Ranges of tables']}\n}}")
+
+
 def test_of_the_arithmetic_a_module_holds_what_it_uses():
     assert "def hash32" not in PLAIN and "def tile_hash" not in PLAIN
     hashed = compile_text("pattern p = hash(q, k) % 2 == 0")

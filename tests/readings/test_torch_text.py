@@ -14,7 +14,7 @@ from maskc.bounds import bounds, span
 from maskc.codegen import render_torch
 from maskc.codegen.runtime import arithmetic
 from maskc.codegen.runtime.call import Call, Spec
-from maskc.codegen.runtime.tables import Tables
+from maskc.codegen.runtime.tables import RangeTables
 from maskc.ir import FLOAT, Const, Node, Op, Var
 from maskc.passes.slope import slope
 
@@ -83,7 +83,7 @@ def test_bounds_text_is_sound_and_is_the_reading(
     corners = [data.draw(rectangles(place)) for _ in range(3)]
     columns = [torch.tensor(column) for column in zip(*corners, strict=True)]
     here = call.at(call.batch.expand(3), call.head.expand(3))
-    found = made["p_bounds"](*columns, here, Tables(spec, call, call))
+    found = made["p_bounds"](*columns, here, RangeTables(spec, call, call))
     roots = (reading.every, reading.some, reading.hit, reading.miss)
     for root, answers in zip(roots, found, strict=True):
         answers = torch.as_tensor(answers).expand(3)

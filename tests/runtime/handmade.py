@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from maskc.codegen.runtime.call import Call, Input, Param, Spec
-from maskc.codegen.runtime.tables import Tables
+from maskc.codegen.runtime.tables import RangeTables, Tables
 
 AT_LEAST_0 = (lambda value, _: value >= 0, "sinks >= 0")
 AT_LEAST_1 = (lambda value, _: value >= 1, "window >= 1")
@@ -172,7 +172,7 @@ DOCUMENTS = spec(
     "documents",
     document_keep,
     document_bounds,
-    tables=Tables,
+    tables=RangeTables,
     inputs=(Input("doc", "int", ("batch", "token")),),
     slices=("batch",),
 )

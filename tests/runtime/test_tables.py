@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from maskc.codegen.runtime.attention import Attention
 from maskc.codegen.runtime.call import Input
-from maskc.codegen.runtime.tables import RangeTable, Tables
+from maskc.codegen.runtime.tables import RangeTable, RangeTables, Tables
 
 
 @settings(deadline=None, max_examples=200)
@@ -84,6 +84,6 @@ def test_empty_inputs_read_zero(shape):
         "t", handmade.causal_keep, handmade.causal_bounds, inputs=(Input("x", "int", ("a", "b")),)
     )
     call = Attention(spec).bind(4, x=torch.ones(shape, dtype=torch.int64))
-    tables = Tables(spec, call)
+    tables = RangeTables(spec, call)
     low, high = torch.tensor([0, 2]), torch.tensor([1, 9])
     assert tables.range_max("x", (torch.zeros(2, dtype=torch.int64),), low, high).tolist() == [0, 0]

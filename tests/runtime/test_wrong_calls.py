@@ -58,7 +58,7 @@ TENSORS = [
     ((X[..., :0], X[..., :0], X), "q has head dim 0; wanted at least 1"),
     ((HUGE,) * 3, "q has 2147483648 tokens; wanted at most 2147483647"),
     ((HUGE[:, :, :1], HUGE, HUGE), "k has 2147483648 tokens"),
-    ((X[:1, :1].expand(MOST_SLICES, 2, 8, 16),) * 3, "q has 16777216 x 2 slices"),
+    ((X[:1, :1].expand(MOST_SLICES, 2, 8, 16),) * 3, "q has 67108864 x 2 slices"),
     ((X.clone().requires_grad_(), INFERRED, X), "k was made in inference mode"),
 ]
 
