@@ -220,7 +220,7 @@ class _Written:
         floats = [x.name for x in pattern.inputs if x.type is ir.FLOAT and x.name in read]
         if floats:
             fields["score_inputs"] = tuple_of(map(quoted, floats))
-        text = "".join(function.text for function in self.spec_functions)
+        text = "".join(self.functions())
         if "tables." in text:
             fields["tables"] = "RangeTables" if "tables.range_" in text else "Tables"
         sinks = {}
