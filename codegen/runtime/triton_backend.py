@@ -122,8 +122,9 @@ class _Attend(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, dout: torch.Tensor | None, dlse: torch.Tensor | None) -> Any:
+    def backward(ctx: Any, *gradients: torch.Tensor | None) -> Any:  # pyright: ignore
         q, k, v, out, top, total = ctx.saved_tensors
+        dout, dlse = gradients
         if dout is None and dlse is None:
             return (None,) * 7
         layout = ctx.launch[0]
@@ -310,7 +311,8 @@ def _timer(device: torch.device) -> Callable[[Callable[[], None]], float] | None
 
     def milliseconds(run: Callable[[], None]) -> float:
         with _on(device):
-            return float(triton.testing.do_bench(run, 5, 30, return_mode="median"))
+            taken: Any = triton.testing.do_bench(run, 5, 30, return_mode="median")
+            return float(taken)
 
     return milliseconds
 
