@@ -4,7 +4,8 @@ python -m benchmarks gpu
 python -m benchmarks gpu --tokens 4096 131072 --patterns streaming_llm bigbird
 python -m benchmarks gpu --tiny                  # a few tokens; without a GPU, interpreted
 
-Peers: compiled `flex_attention` on the same mask (its BlockMask made from our layout, so that
+First each example is held against the float64 oracle, on fresh random inputs, into memory full of
+NaN. Peers: compiled `flex_attention` on the same mask (its BlockMask made from our layout, so that
 neither pays for finding tiles), and `scaled_dot_product_attention` by flash and by cuDNN, which
 know no sparse mask and so do causal attention over everything. Kernels are tuned on each layout
 first. Results go to `results/gpu-NAME.json`, with the machine.
@@ -34,13 +35,16 @@ TINY_PARAMS = {
 }  # fmt: skip
 """Parameters of the examples that show their pattern on a few tokens."""
 
+MOST_CHECKED = 2000
+"""Tokens of the calls held against the oracle, which is dense."""
+
 NOTHING: dict[str, Any] = {"forward_ms": None, "backward_ms": None, "note": ""}
 
 
 def main() -> None:
     """Measure, print a line for each result, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tokens", type=int, nargs="+", default=[4096, 16384, 65536, 131072])
+    parser.add_argument("--tokens", type=int, nargs="+", default=[16384, 65536])
     parser.add_argument("--patterns", nargs="+", help="names of examples; default: all")
     parser.add_argument("--heads", type=int, default=16)
     parser.add_argument("--kv-heads", type=int, default=4)
@@ -80,6 +84,8 @@ def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     files = {path.stem: path for path in sorted(EXAMPLES.glob("*.attn"))}
+    for name in options.patterns or files:
+        yield _checked(getattr(maskc.load(files[name]), name), options, device)
     for n in options.tokens:
         torch.manual_seed(n)
         dtype = getattr(torch, options.dtype)
@@ -92,6 +98,35 @@ def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             pattern = getattr(maskc.load(files[name]), name)
             arguments = arguments_for(pattern, n, options.kv_heads, device, options.tiny)
             yield from _of_pattern(pattern, arguments, (q, k, v))
+
+
+def _checked(pattern: Any, options: argparse.Namespace, device: str) -> dict[str, Any]:
+    """That the kernels of a pattern match the oracle; an AssertionError where they do not."""
+    import torch
+
+    from maskc.testing import Call, assert_matches_dense
+
+    n = min(MOST_CHECKED, *options.tokens)
+    arguments = arguments_for(pattern, n, options.kv_heads, "cpu", options.tiny)
+    inputs = {declared.name: arguments.pop(declared.name) for declared in pattern.spec.inputs}
+    call = Call(
+        n_q=n,
+        n_k=n,
+        heads=options.heads,
+        kv_heads=options.kv_heads,
+        head_dim=options.dim,
+        value_dim=options.dim,
+        dtype=options.dtype,
+        params=arguments,
+        inputs={name: labels.tolist() for name, labels in inputs.items()},
+        poison=True,
+        seed=0 if options.tiny else time.time_ns() % 2**31,
+    )
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    assert torch.empty(1, device=device).isnan().all(), "unwritten memory is NaN here"
+    assert_matches_dense(pattern, call, "triton", device=device)
+    torch.use_deterministic_algorithms(False)
+    return _row(pattern.__name__, n, "float64 oracle", {**NOTHING, "note": "matches"}, 1.0)
 
 
 def _of_pattern(pattern: Any, arguments: dict[str, Any], qkv: tuple) -> Iterator[dict[str, Any]]:

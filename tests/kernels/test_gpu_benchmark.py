@@ -24,6 +24,8 @@ def test_the_gpu_benchmark_runs_on_a_few_tokens(tmp_path):
     ours = {row["pattern"]: row for row in record["results"] if row["peer"] == "maskc"}
     assert set(ours) == {path.stem for path in (ROOT / "examples").glob("*.attn")}
     assert all(row["forward_ms"] > 0 and row["backward_ms"] > 0 for row in ours.values())
+    checked = {row["pattern"] for row in record["results"] if row["note"] == "matches"}
+    assert checked == set(ours)
     flex = [row for row in record["results"] if row["peer"] == "flex_attention"]
     assert len(flex) == len(ours)
     for row in flex:
