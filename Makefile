@@ -17,7 +17,7 @@ run: $(READY)
 test: $(READY)
 	@$(PYTEST)
 
-check: check-text test
+check: check-text check-types test
 
 check-fast: check-text
 	@$(PYTEST) -m "not slow and not gpu" --hypothesis-profile=fast
