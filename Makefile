@@ -32,9 +32,9 @@ check-types: $(READY)
 	@cp -r maskc pyproject.toml build/typed && cp -r grammar codegen build/typed/maskc
 	@cd build/typed && ../../$(BIN)/pyright --pythonpath ../../$(BIN)/python
 
-# docs/language.md from its template, the prelude and drawn pictures.
+# The pages that are made: the language reference with its pictures, the gallery.
 docs: $(READY)
-	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m docs.generate
 
 # Every example compiled into build/.
 examples: $(READY)

@@ -6,7 +6,7 @@ A file of `examples/` says which system it is and at what setting it is shown, b
     # explain: --n 3136 --size y=56 --size x=56
 
 Where a file has several patterns, a line with `--pattern NAME` is that pattern's, and one without
-is that of all others. `python docs/gallery.py` runs `maskc explain` and `maskc show --tiles` with
+is that of all others. `python -m docs.gallery` runs `maskc explain` and `maskc show --tiles` with
 those words, for files that changed since, and writes `examples/gallery.json` and
 `examples/pictures/`. `docs/generate.py` makes the page of them.
 """
@@ -33,6 +33,9 @@ EXAMPLES = ROOT / "examples"
 PICTURES = EXAMPLES / "pictures"
 FIGURES = EXAMPLES / "gallery.json"
 
+SYSTEMS = EXAMPLES / "systems.json"
+"""Titles of the published systems by key, and why some are not written."""
+
 FAMILIES = {
     "": "First examples",
     "language": "Language",
@@ -43,6 +46,9 @@ FAMILIES = {
 }
 """Folders of `examples/` and their titles."""
 
+TILE = 128
+"""Side of the tiles that are counted, those of the kernels for a GPU."""
+
 SIDE = 128
 """Cells of a picture along its longer side, at most."""
 
@@ -50,6 +56,22 @@ GRAYS = bytes((255, 160, 40))
 """Of absent, partial and full tiles."""
 
 MOST_HEADS = 4
+
+INTRODUCTION = """# Examples
+
+<!-- written by docs/generate.py from the files of this folder -->
+
+Published attention patterns, each written from its paper; a file says where its numbers come from
+and what is not covered, and a test holds its mask against a definition in numpy.
+
+Pictures and figures are those of `maskc explain` and `maskc show --tiles` at the setting in the
+file's second line: black tiles are full, grey ones partial; of several heads up to four are drawn.
+*Tiles* are full and partial ones of all, of 128 x 128 pairs; *amplification* is pairs computed by
+pairs kept."""
+
+COLUMNS = """| | pattern | system | tokens | density | tiles | amplification |
+|---|---|---|---|---|---|---|
+"""
 
 
 def files() -> list[Path]:
@@ -63,6 +85,11 @@ def header(file: Path, word: str) -> list[str]:
     return re.findall(rf"^# {word}: (.+)$", text, re.MULTILINE)
 
 
+def systems_of(file: Path) -> list[str]:
+    """The keys of the systems that a file is; none where it is shared by others."""
+    return [key for key in header(file, "system") if key != "shared"]
+
+
 def digest(file: Path) -> str:
     """What tells whether a file has changed."""
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
@@ -72,7 +99,7 @@ def measured(file: Path) -> dict[str, Any]:
     """The figures of a file, one row for each of its settings, with the rows of its pictures."""
     rows = []
     for words in settings(file):
-        told = answer("explain", file, words)
+        told = answer("explain", file, f"{words} --block {TILE}")
         heads = range(min(told["heads"], MOST_HEADS))
         side = 1 << (max(told["n_q"], told["n_k"]) - 1).bit_length()
         block = max(side // SIDE, 1)
@@ -127,6 +154,46 @@ def _chunk(named: tuple[bytes, bytes]) -> bytes:
     return struct.pack(">I", len(named[1])) + body + struct.pack(">I", zlib.crc32(body))
 
 
+def page() -> str:
+    """`examples/README.md`, of what is kept in `gallery.json` and `systems.json`."""
+    figures = json.loads(FIGURES.read_text(encoding="utf-8"))
+    systems = json.loads(SYSTEMS.read_text(encoding="utf-8"))
+    parts = [INTRODUCTION]
+    for family, title in FAMILIES.items():
+        rows = [
+            _row(file, row, systems)
+            for file in files()
+            if file.parent == EXAMPLES / family
+            for row in figures[file.relative_to(EXAMPLES).as_posix()]["rows"]
+        ]
+        parts.append(f"## {title}\n\n{COLUMNS}" + "\n".join(rows))
+    outside = [
+        f"- {key}, {system['title']}: {system['outside']}"
+        for key, system in systems.items()
+        if "outside" in system
+    ]
+    parts.append("## Not written\n\n" + "\n".join(outside))
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(file: Path, row: dict[str, Any], systems: dict[str, Any]) -> str:
+    system = "; ".join(f"{key} {systems[key]['title']}" for key in systems_of(file))
+    image = picture(file, row).relative_to(EXAMPLES).as_posix()
+    name = f"[{row['pattern']}]({file.relative_to(EXAMPLES).as_posix()})"
+    tokens = f"{row['n_q']:,}" if row["n_q"] == row["n_k"] else f"{row['n_q']:,} x {row['n_k']:,}"
+    tiles = f"{row['full_tiles']:,} + {row['partial_tiles']:,} of {row['tiles']:,}"
+    cells = (
+        f'<img src="{image}" alt="" height="64">',
+        name,
+        system,
+        tokens,
+        f"{row['density']:.2%}",
+        tiles,
+        f"{row['amplification']:.2f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
 def main() -> None:
     """Measure what changed, and write the figures and pictures of all."""
     known = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
@@ -141,6 +208,7 @@ def main() -> None:
         found[name] = measured(file)
         for row in found[name]["rows"]:
             picture(file, row).write_bytes(png(row.pop("drawn")))
+        FIGURES.write_text(json.dumps(known | found, indent=1) + "\n", encoding="utf-8")
     FIGURES.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import doctest
-import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from cli.shell import COMMAND, maskc
+
+from docs import gallery, generate
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -91,12 +93,36 @@ def test_specs_in_documents_compile(page, tmp_path):
 
 
 def test_generated_pages_are_up_to_date():
-    found = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert found is not None and found.loader is not None
-    generate = importlib.util.module_from_spec(found)
-    found.loader.exec_module(generate)
     for path, text in generate.outputs().items():
         assert path.read_text(encoding="utf-8") == text, f"{path} is old: make docs"
+
+
+@pytest.mark.parametrize("file", gallery.files(), ids=lambda file: file.stem)
+def test_figures_of_examples_are_of_the_files_as_they_are(file):
+    name = file.relative_to(gallery.EXAMPLES).as_posix()
+    kept = json.loads(gallery.FIGURES.read_text(encoding="utf-8"))[name]
+    assert kept["sha256"] == gallery.digest(file), "it has changed: python -m docs.gallery"
+    assert kept["rows"]
+    assert all(gallery.picture(file, row).is_file() for row in kept["rows"])
+
+
+@pytest.mark.parametrize("name", ("streaming_llm.attn", "vision/dinat.attn", "hybrid/rat.attn"))
+def test_figures_of_examples_are_measured_again(name):
+    file = gallery.EXAMPLES / name
+    kept = json.loads(gallery.FIGURES.read_text(encoding="utf-8"))[name]
+    found = gallery.measured(file)
+    for row in found["rows"]:
+        drawn = gallery.png(row.pop("drawn"))
+        assert gallery.picture(file, row).read_bytes() == drawn
+    assert found == kept
+
+
+def test_every_system_is_written_or_said_not_to_be():
+    systems = json.loads(gallery.SYSTEMS.read_text(encoding="utf-8"))
+    written = {key for file in gallery.files() for key in gallery.systems_of(file)}
+    outside = {key for key, system in systems.items() if "outside" in system}
+    assert written | outside == systems.keys()
+    assert not written & outside
 
 
 def test_numbers_of_examples_in_the_documents_are_right():
