@@ -60,7 +60,9 @@ def load_row(ptr, first, n, other, WHOLE: tl.constexpr):
     if WHOLE:
         x = tl.load(ptr + in_64_bits(first))
     else:
-        x = tl.load(ptr + in_64_bits(first), mask=tl.arange(0, ptr.shape[0]) < n - first, other=other)
+        x = tl.load(
+            ptr + in_64_bits(first), mask=tl.arange(0, ptr.shape[0]) < n - first, other=other
+        )
     return x[None, :]
 
 
