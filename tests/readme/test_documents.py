@@ -129,4 +129,4 @@ def test_numbers_of_examples_in_the_documents_are_right():
     words = {11: "Eleven"}
     files = list((ROOT / "examples").glob("*.attn"))
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert f"{words[len(files)]} examples" in changelog
+    assert f"{words[len(files)]} examples to begin with" in changelog
