@@ -1,4 +1,4 @@
-"""Writes docs/language.md and examples/README.md.
+"""Writes docs/figures.md, docs/language.md and examples/README.md.
 
 `make docs` runs it as `python -m docs.generate`; a test holds the files against what it writes.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from docs import gallery
+from docs import figures, gallery
 from maskc.pictures import Picture, pictures
 from maskc.show import draw
 
@@ -18,6 +18,7 @@ TEMPLATE = ROOT / "docs" / "language.template.md"
 def outputs() -> dict[Path, str]:
     """Every generated file with its text."""
     return {
+        ROOT / "docs" / "figures.md": figures.page(),
         ROOT / "docs" / "language.md": language(),
         ROOT / "examples" / "README.md": gallery.page(),
     }

@@ -122,16 +122,22 @@ def told_apart(spec: Spec, call: Call) -> tuple[torch.Tensor, torch.Tensor]:
         keys = spec.slice_keys(here)
     else:
         keys = tuple(getattr(here, name) for name in spec.slices)
-    if not keys or n <= 1:
+    # What is a number of Python's is the same for all slices.
+    told = [key for key in keys if isinstance(key, torch.Tensor)]
+    if not told or n <= 1:
         return torch.zeros(shape, dtype=torch.int64, device=call.device), index[:1]
-    columns = [key.view(torch.int64) if key.is_floating_point() else key.long() for key in keys]
-    table = torch.stack([column.expand(n) for column in columns], 1)
+    table = torch.stack([_as_bits(key).expand(n) for key in told], 1)
     distinct, class_of = torch.unique(table, dim=0, return_inverse=True)
     first = index.new_full((len(distinct),), n).scatter_reduce_(0, class_of, index, "amin")
     first, order = first.sort()
     return torch.empty_like(order).scatter_(0, order, index[: len(order)])[class_of].view(
         shape
     ), first
+
+
+def _as_bits(key: torch.Tensor) -> torch.Tensor:
+    """Int64 of the same shape, equal where the keys are."""
+    return key.double().view(torch.int64) if key.is_floating_point() else key.long()
 
 
 def chosen_of(where: torch.Tensor, *columns: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -15,6 +15,7 @@ import torch
 
 import gallery
 import maskc
+from gallery.attention import assert_as_dense
 from gallery.definition import DEFINITIONS, Call, Definition
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -67,3 +68,9 @@ def test_no_definition_is_empty(definition: Definition):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_file_names_its_system(file: Path):
     assert re.search(r"^# system: (S\d{3}|shared)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda d: f"{d.file}-{d.name}")
+def test_the_torch_back_end_attends_as_dense_attention(definition: Definition):
+    pattern = patterns(definition.file)[definition.name]
+    assert_as_dense(pattern, definition.calls[0], "torch")

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import maskc
 from maskc.codegen.runtime.binding import bind
 from maskc.codegen.runtime.layout import Layout
 from maskc.codegen.runtime.runs import row_of_runs
@@ -259,3 +260,19 @@ def test_tile_rows_are_cut_where_the_reading_is_blind_over_a_whole_one():
     assert layout.kept_pairs == int(mask.sum())
     columns = expanded(layout.columns.full_start, layout.columns.full, 22, 15, 0).T
     assert torch.equal(columns, layout.tiles() == 2)
+
+
+def test_slices_are_told_apart_by_floats_and_by_what_a_layer_leaves_out():
+    floats = maskc.loads(
+        "pattern p {\n input r: float[head]\n mask if r > 0.5 then q - k < 3 else k < 2\n}"
+    ).p
+    found = floats.layout(300, heads=3, r=torch.tensor([0.7, 0.1, 0.7]), block=(16, 16))
+    assert found.class_of.tolist() == [[0, 1, 0]]
+    shifted = maskc.loads(
+        "pattern p {\n let w = if head == 1 then 8 else 99\n"
+        " let shift = if layer == 1 then w // 2 else 0\n"
+        " mask (q - shift) // w == (k - shift) // w\n}"
+    ).p
+    for layer in range(2):
+        found = shifted.layout(300, heads=3, layer=layer, n_layers=2, block=(16, 16))
+        assert found.class_of.tolist() == [[0, 1, 0]]
