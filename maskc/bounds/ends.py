@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 from maskc.ir import FALSE, TRUE, Const, Node
 from maskc.passes import construct as c
@@ -19,6 +20,7 @@ class Interval:
     (increases) in. `ends`, `filled`: bools, when both ends (every int between) are really taken.
     `least`: a value that it is never below, in any call. `value`: of an operation without useful
     bounds, its value where `ends` holds, and only there are low and high more than its whole range.
+    `step`: of a multiple, the size of its factor and whether what it multiplies is filled.
     """
 
     low: Node | None
@@ -30,6 +32,7 @@ class Interval:
     filled: Node = TRUE
     least: int | None = None
     value: Node | None = None
+    step: tuple[int, Node] | None = None
 
     @property
     def bounded(self) -> tuple[Node, Node] | None:
@@ -73,11 +76,16 @@ def together(*parts: Interval) -> bool:
     return True
 
 
+def changed(a: Interval, **parts: Any) -> Interval:
+    """The interval of another node of the same variables: what was known of its value is not."""
+    return replace(a, **{"least": None, "value": None, "step": None, **parts})
+
+
 def opposite(a: Interval) -> Interval:
     """The interval of -x, and the trends of anything that falls where x rises."""
     low = None if a.high is None else c.neg(a.high)
     high = None if a.low is None else c.neg(a.low)
-    return replace(a, low=low, high=high, rising=a.falling, falling=a.rising)
+    return changed(a, low=low, high=high, rising=a.falling, falling=a.rising, step=a.step)
 
 
 def moves(name: str, way: str, *parts: Interval) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 
-from maskc.bounds.ends import NONE, Interval, apart, opposite, together, trends
+from maskc.bounds.ends import NONE, Interval, apart, changed, opposite, together, trends
 from maskc.ir import FALSE, Const, Node, Op
 from maskc.passes import construct as c
 
@@ -61,13 +61,11 @@ def _sum_filled(parts: list[Interval]) -> Node:
 def _sub(node: Op, parts: list[Interval]) -> Interval:
     a, b = parts
     whole = _add(node, [a, opposite(b)])
-    step = node.args[1]
-    if apart(a, b) and a.bounded and isinstance(step, Op) and step.name == "mul":
-        factor = step.args[-1]
-        if isinstance(factor, Const) and c.is_int(step):
-            low, high = a.bounded
-            reach = c.le(Const(abs(factor.value) - 1), c.sub(high, low))
-            return replace(whole, filled=c.both(a.filled, c.either(b.filled, reach)))
+    if apart(a, b) and a.bounded and b.step and c.is_int(node):
+        factor, filled = b.step
+        low, high = a.bounded
+        reach = c.both(filled, c.le(Const(factor - 1), c.sub(high, low)))
+        return changed(whole, filled=c.both(a.filled, c.either(b.filled, reach)))
     return whole
 
 
@@ -86,7 +84,7 @@ def _square(a: Interval) -> Interval:
     if size.low is None or size.high is None:
         return unbounded(a.varying, ZERO)
     low, high = c.mul(size.low, size.low), c.mul(size.high, size.high)
-    return replace(size, low=low, high=high, filled=size.one)
+    return changed(size, low=low, high=high, filled=size.one)
 
 
 def _product(a: Interval, b: Interval) -> Interval:
@@ -97,11 +95,12 @@ def _product(a: Interval, b: Interval) -> Interval:
         return _corners(a, b, varying)
     factor = b.low
     if isinstance(factor, Const):
-        scaled = replace(
+        scaled = changed(
             a,
             low=None if a.low is None else c.mul(a.low, factor),
             high=None if a.high is None else c.mul(a.high, factor),
             filled=a.filled if abs(factor.value) <= 1 else a.one,
+            step=(abs(factor.value), a.filled),
         )
         if factor.value >= 0:
             return scaled
@@ -153,7 +152,7 @@ def _monotone(name: str, filled: bool = True) -> Operation:
     def read(node: Op, parts: list[Interval]) -> Interval:
         (a,) = parts
         low, high = (None if end is None else c.operation(name, (end,)) for end in (a.low, a.high))
-        return replace(a, low=low, high=high, filled=a.filled if filled else a.one)
+        return changed(a, low=low, high=high, filled=a.filled if filled else a.one)
 
     return read
 
@@ -291,7 +290,7 @@ def _bit_and(parts: list[Interval]) -> tuple[Node | None, Node | None]:
 def _to_float(node: Op, parts: list[Interval]) -> Interval:
     (a,) = parts
     low, high = (None if e is None else Op("to_float", (e,)) for e in (a.low, a.high))
-    return replace(a, low=low, high=high, filled=FALSE)
+    return changed(a, low=low, high=high, filled=FALSE)
 
 
 READ: dict[str, Operation] = {
