@@ -39,7 +39,6 @@ class Attention:
         layer: index of the layer; n_layers: their number.
         grid: free extents of a grid, where the pattern has one.
         segments: free lengths of segments, by name.
-        routes: tables of an earlier call, where the pattern has routes.
         inputs: the pattern's inputs in one dict by name.
     """
 

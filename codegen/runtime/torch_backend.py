@@ -118,7 +118,8 @@ class TorchAttention(torch.autograd.Function):
             ctx.save_for_backward(q, k, v, *output, *trained)
         else:
             ctx.save_for_backward(q, k, v, forward.exact, output[1], *trained)
-            forward.exact = None
+        # What the outputs are made of would keep them alive in a circle.
+        forward.exact = forward.results = None
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: torch.Tensor) -> tuple[Any, ...]:
@@ -172,9 +173,10 @@ def _gradients(
     named = dict(zip(forward.wanted, leaves, strict=True))
     call = replace(forward.call, tensors={**forward.call.tensors, **named})
     work = forward.work(call, *qkv)
+    careful = work.careful or not bool(d_out.sum().isfinite())
     with own_dtypes(lse.device), torch.no_grad():
         gradients = gradients_of(
-            replace(work, trained=trained),
+            replace(work, trained=trained, careful=careful),
             _flat(out),
             lse.flatten(0, 1),
             _flat(d_out),

@@ -133,3 +133,13 @@ def test_a_layout_on_another_device_leaves_the_plan_behind(patterns):
     assert "torch plan" in layout._known
     moved = layout.to("meta")
     assert moved.kept_pairs == layout.kept_pairs and "torch plan" not in moved._known
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_bad_gradient_of_a_row_reaches_no_key_that_the_row_drops(patterns, backend):
+    leaves = leaves_of()
+    out = patterns.near(*leaves, backend=backend)
+    d_out = torch.ones_like(out)
+    d_out[:, :, 0] = math.nan
+    dk = torch.autograd.grad(out, leaves[1], d_out)[0]
+    assert not dk[:, :, 1:].isnan().any()
