@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cli.shell import COMMAND, maskc
 
-from docs import gallery, generate
+from docs import figures, gallery, generate
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -115,6 +115,20 @@ def test_figures_of_examples_are_measured_again(name):
         drawn = gallery.png(row.pop("drawn"))
         assert gallery.picture(file, row).read_bytes() == drawn
     assert found == kept
+
+
+def test_times_in_the_readme_are_those_that_are_kept():
+    kept = json.loads((figures.RESULTS / "cpu.json").read_text(encoding="utf-8"))["results"]
+    by_call = {(row["pattern"], row["tokens"], row["dtype"]): row for row in kept}
+    table = README.split("| pattern | float32 |")[1].split("\n\n")[0].splitlines()[2:]
+    assert table
+    for line in table:
+        name, *told = (cell.strip(" `") for cell in line.strip("|").split("|"))
+        rows = [by_call[name, 16384, dtype] for dtype in ("float32", "bfloat16")]
+        times = [row[key] for row in rows for key in ("maskc_ms", "flex_ms")]
+        assert told == [f"{time:,.0f}" for time in times]
+    ratios = [row["backward_ms"] / row["maskc_ms"] for row in kept]
+    assert f"takes {min(ratios):.1f} to {max(ratios):.1f} times the forward" in README
 
 
 def test_every_system_is_written_or_said_not_to_be():
