@@ -18,6 +18,8 @@ import maskc
 from gallery.attention import assert_as_dense
 from gallery.definition import DEFINITIONS, Call, Definition
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FAMILIES = ("language", "vision", "video", "structured", "hybrid")
 FILES = sorted(file for family in FAMILIES for file in (EXAMPLES / family).glob("*.attn"))

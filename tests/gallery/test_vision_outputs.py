@@ -14,6 +14,8 @@ import torch.nn.functional as F
 
 import maskc
 
+pytestmark = pytest.mark.slow
+
 VISION = Path(__file__).parents[2] / "examples" / "vision"
 
 HEADS, DIM = 2, 4

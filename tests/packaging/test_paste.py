@@ -14,6 +14,8 @@ from maskc.codegen import paste, splice
 from maskc.pipeline import compile_file, compile_text
 from subjects import EXAMPLES
 
+pytestmark = pytest.mark.slow
+
 PLAIN = compile_text("pattern p = causal")
 PARTS = {
     "Where the tokens of a call stand": "space grid(y, x)\n mask causal",
