@@ -99,3 +99,8 @@ def on_grid(**extents: int) -> Callable[..., Call]:
         return Call(prod(extents.values()), grid=extents, **others)
 
     return call
+
+
+def two_sided(n_q: int, n_k: int, **others: Any) -> Call:
+    """A call on two sequences of their own."""
+    return Call(n_k, n_q=n_q, cross=True, **others)

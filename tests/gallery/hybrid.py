@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from gallery.definition import Call, defines, on_grid
+from gallery.definition import Call, defines, on_grid, two_sided
 from gallery.vision import windows
 
 
@@ -18,11 +18,6 @@ def cells(*extents: int) -> list[tuple[int, ...]]:
 def everywhere(call: Call) -> np.ndarray:
     """All pairs."""
     return np.ones((call.q.size, call.n), bool)
-
-
-def two_sided(n_q: int, n_k: int, **others: object) -> Call:
-    """A call on two sequences of their own."""
-    return Call(n_k, n_q=n_q, cross=True, **others)  # type: ignore[arg-type]
 
 
 def shrunk(cell: int, **others: object) -> tuple[Call, Call]:

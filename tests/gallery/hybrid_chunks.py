@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gallery.definition import Call, defines, on_grid
-from gallery.hybrid import cells, everywhere, shrunk, two_sided
+from gallery.definition import Call, defines, on_grid, two_sided
+from gallery.hybrid import cells, everywhere, shrunk
 from gallery.vision import windows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gallery.definition import Call, defines, on_grid
+from meaning.values import hash_of
 
 
 def middle_third(call: Call) -> bool:
@@ -235,25 +236,9 @@ def random_neighbors(call: Call) -> np.ndarray:
     keep = np.eye(call.n, dtype=bool)
     for q in range(call.n):
         for k in range(call.n):
-            drawn = hashed(call.params.get("step", 0), call.layer, q, k) % call["one_in"] == 0
+            drawn = hash_of(call.params.get("step", 0), call.layer, q, k) % call["one_in"] == 0
             keep[q, k] |= drawn and abs(q - k) <= call["reach"]
     return keep
-
-
-def hashed(seed: int, *arguments: int) -> int:
-    """The language's hash."""
-
-    def mixed(x: int) -> int:
-        x ^= x >> 16
-        x = x * 0x85EBCA6B & 0xFFFFFFFF
-        x ^= x >> 13
-        x = x * 0xC2B2AE35 & 0xFFFFFFFF
-        return x ^ x >> 16
-
-    h = mixed(seed & 0xFFFFFFFF ^ 0x9E3779B9)
-    for a in arguments:
-        h = mixed((h * 0x9E3779B1 + (a & 0xFFFFFFFF)) & 0xFFFFFFFF)
-    return h
 
 
 @defines("language/mistral.attn", Call(30, heads=4, kv_heads=1, params={"window": 7}), Call(8))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gallery.definition import Call, defines, on_grid
-from gallery.hybrid import two_sided
+from gallery.definition import Call, defines, on_grid, two_sided
 
 
 def axial(call: Call, along_first: bool) -> np.ndarray:

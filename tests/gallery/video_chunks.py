@@ -6,8 +6,8 @@ import numpy as np
 
 from gallery.definition import Call, defines, on_grid
 from gallery.hybrid import cells
-from gallery.language import hashed
 from gallery.video import between_frames
+from meaning.values import hash_of
 
 
 @defines(
@@ -84,7 +84,7 @@ def is_proxy(call: Call) -> np.ndarray:
     found = []
     for t, y, x in cells(*call.grid.values()):
         window = t // frames, y // size, x // size
-        drawn = hashed(call.params.get("seed", 0), call.layer, *window) % (frames * size * size)
+        drawn = hash_of(call.params.get("seed", 0), call.layer, *window) % (frames * size * size)
         inside = np.ravel_multi_index((t % frames, y % size, x % size), (frames, size, size))
         found.append(inside == drawn)
     return np.array(found)
@@ -135,7 +135,7 @@ def radial(call: Call) -> np.ndarray:
 def story_diffusion(call: Call) -> np.ndarray:
     images, tokens = call.grid.values()
     step, percent = call.params.get("step", 0), call.params.get("percent", 50)
-    drawn = np.array([hashed(step, call.layer, token) % 100 < percent for token in range(tokens)])
+    drawn = np.array([hash_of(step, call.layer, token) % 100 < percent for token in range(tokens)])
     keep = between_frames(np.eye(images, dtype=bool), tokens)
     for image in range(min(call["identities"], images)):
         keep[:, image * tokens : (image + 1) * tokens] |= drawn
