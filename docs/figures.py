@@ -30,8 +30,8 @@ millions of tiles."""
 
 INSTRUCTIONS = """## Instructions of the kernels
 
-Of one warp for each tile of the innermost loops, and registers for each thread, as compiled ahead
-of time; none spills."""
+Of one warp for each tile of the innermost loops, registers for each thread and bytes spilled, as
+compiled ahead of time."""
 
 
 def page() -> str:
@@ -93,10 +93,11 @@ def _instructions(told: dict[str, Any]) -> str:
             cost["full"],
             cost["partial"],
             cost["registers"],
+            cost["spilled"],
         )
         for cost in told["costs"]
     ]
-    head = ("target", "kernel", "dim", "tile", "full", "partial", "registers")
+    head = ("target", "kernel", "dim", "tile", "full", "partial", "registers", "spilled")
     what = f"{told['pattern']}, Triton {told['triton']}: `python -m benchmarks instructions`."
     return f"{INSTRUCTIONS}\n\n{what}\n\n{_table(head, rows)}"
 

@@ -7,9 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from cli.shell import COMMAND, EXAMPLES, ROOT, maskc
 from maskc import pipeline
+from maskc.cli import main
 
 LOOSE = "pattern p=causal&  sink( 3 ) # why\n"
 NEAT = "pattern p = causal & sink(3)  # why\n"
@@ -98,13 +100,14 @@ def test_permissions_and_links_stay(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o751
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write every file")
-def test_a_file_that_may_not_be_written_is_told(tmp_path):
+def test_a_file_that_may_not_be_written_is_told_and_stays(tmp_path, monkeypatch):
     path = file(tmp_path, LOOSE)
-    path.chmod(0o444)
-    run = maskc("fmt", path)
-    assert run.code == 1
-    assert "may not be written" in run.err
+    # Root may write every file, so the system's answer is given here.
+    monkeypatch.setattr(os, "access", lambda place, mode: mode != os.W_OK)
+    run = CliRunner().invoke(main, ["fmt", str(path)])
+    assert run.exit_code == 1
+    assert "may not be written" in run.output
+    assert path.read_text() == LOOSE
 
 
 def test_standard_input_goes_to_standard_output():
