@@ -105,6 +105,8 @@ def injection(call: Call) -> np.ndarray:
     "video/radial.attn",
     on_grid(t=9, token=20)(params={"tile": 4}),
     on_grid(t=6, token=13)(params={"tile": 8, "decay_percent": 50, "full_neighbors": True}),
+    on_grid(t=19, token=3)(params={"tile": 2}),
+    on_grid(t=18, token=5)(params={"tile": 3}),
 )
 def radial(call: Call) -> np.ndarray:
     frames, n = call.grid.values()
@@ -114,29 +116,29 @@ def radial(call: Call) -> np.ndarray:
     for i in range(frames):
         for j in range(frames):
             far = abs(i - j)
-            span = 2 ** n.bit_length() // 2 ** far.bit_length()
+            span = 2 ** n.bit_length() / 2 ** far.bit_length()
             if j == 0 or far == 0:
                 width = n
             elif far == 1:
                 width = n if call.params.get("full_neighbors") else n // 2
-            elif span < tile and far % (tile // span):
+            elif span < tile and far % int(tile / span):
                 width = -1
             else:
-                width = max(call.params.get("decay_percent", 100) * span // 100, tile)
+                width = max(call.params.get("decay_percent", 100) * span / 100, tile)
             keep[i, :, j] = offset <= width
     return keep.reshape(call.n, call.n)
 
 
 @defines(
     "video/story_diffusion.attn",
-    on_grid(image=5, token=6)(layer=0, n_layers=1, params={"identities": 2, "step": 3}),
-    on_grid(image=3, token=4)(layer=2, n_layers=4, params={"identities": 5, "percent": 25}),
+    on_grid(image=5, token=6)(params={"identities": 2, "step": 3}),
+    on_grid(image=3, token=4)(params={"identities": 5, "percent": 25}),
 )
 def story_diffusion(call: Call) -> np.ndarray:
     images, tokens = call.grid.values()
     step, percent = call.params.get("step", 0), call.params.get("percent", 50)
-    drawn = np.array([hash_of(step, call.layer, token) % 100 < percent for token in range(tokens)])
     keep = between_frames(np.eye(images, dtype=bool), tokens)
-    for image in range(min(call["identities"], images)):
-        keep[:, image * tokens : (image + 1) * tokens] |= drawn
+    for token in range(min(call["identities"], images) * tokens):
+        if hash_of(step, tokens, token) % 100 < percent:
+            keep[:, token] = True
     return keep
