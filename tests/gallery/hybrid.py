@@ -105,6 +105,29 @@ def combiner_axial(call: Call) -> np.ndarray:
     return keep
 
 
+@defines(
+    "hybrid/combiner.attn",
+    two_sided(12, 48, grid={"y": 3, "x": 4}),
+    two_sided(10, 40, grid={"y": 5, "x": 2}),
+    two_sided(4, 16, grid={"y": 4, "x": 1}),
+)
+def combiner_mixture(call: Call) -> np.ndarray:
+    """What is before the query in its row and column, and the summaries of all else before it."""
+    n, width = call.q.size, call.grid["x"]
+    keep = np.zeros((n, 4 * n), bool)
+    for q, (y, x) in enumerate(cells(*call.grid.values())):
+        keep[q, [y * width + i for i in range(x + 1)]] = True
+        keep[q, [i * width + x for i in range(y)]] = True
+        above, left, right = (kind * n + np.arange(n).reshape(-1, width) for kind in (1, 2, 3))
+        if y > 0:
+            keep[q, np.delete(above[y], x)] = True
+        if x > 0:
+            keep[q, left[:y, x]] = True
+        if x + 1 < width:
+            keep[q, right[:y, x]] = True
+    return keep
+
+
 WINDOWS = (
     on_grid(y=6, x=8)(params={"size": 3}),
     on_grid(y=5, x=7)(params={"size": 4}),
