@@ -28,6 +28,11 @@ def share(of: int) -> int:
     return max(settings.default.max_examples // of, 2)
 
 
+def many(times: int) -> int:
+    """So many times the profile's number of examples, for what takes next to no time."""
+    return settings.default.max_examples * times
+
+
 @dataclass(frozen=True, repr=False)
 class Case:
     """A spec, its compiled pattern and one call."""

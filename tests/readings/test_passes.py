@@ -16,6 +16,7 @@ from maskc.passes import PASSES
 from maskc.passes.linear import normalise
 from maskc.passes.merge import merge
 from maskc.passes.simplify import simplify
+from subjects import many
 
 from .expressions import LENGTH, Place, bools, ints, places
 from .test_rectangles import CAUSAL, DILATED, DOCUMENT, RECENT, D, K, Q, W, op
@@ -24,7 +25,7 @@ BY_NAME = {each.name: each for each in PASSES}
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(4))
 @given(node=st.one_of(bools(3), ints(3)), place=places(), data=st.data())
 def test_pass_keeps_the_value(name: str, node: Node, place: Place, data: st.DataObject) -> None:
     after = BY_NAME[name].apply(node)

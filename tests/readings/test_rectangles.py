@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from maskc import ir
 from maskc.bounds import Reading, bounds
 from maskc.ir import Const, Fold, Load, Node, Op, Param, Var
+from subjects import many, share
 
 from .expressions import LENGTH, Place, bools, places, rectangles
 
@@ -78,7 +79,7 @@ def check(reading: Reading, mask: Node, place: Place, corners: tuple[int, int, i
         assert (every, some, hit, miss) == (all(kept), any(kept), any(kept), not all(kept))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=many(14))
 @given(bools(3), places(), st.data())
 def test_rectangle_reading_is_sound(mask: Node, place: Place, data: st.DataObject) -> None:
     reading = bounds(mask)
@@ -95,7 +96,7 @@ def test_rectangle_reading_is_exact_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*EXACT, "document", "causal & document"])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=share(2))
 @given(place=places(), data=st.data(), w=st.integers(1, 7), rate=st.integers(0, 4))
 def test_rectangle_reading_tells_the_truth_of(
     name: str, place: Place, data: st.DataObject, w: int, rate: int

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from maskc import ir
 from maskc.bounds.shifted import SHIFT, repeats
 from maskc.ir import Const, Node, Op, Var
+from subjects import many
 
 from .expressions import LENGTH, Place, bools, places
 
@@ -70,7 +71,7 @@ def moved_rectangles(draw, last: int):
     return tuple(ends), by
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(10))
 @given(bools(3), places(), st.data())
 def test_pairs_of_any_mask_are_kept_as_their_moved_ones(mask, place, data):
     for _ in range(3):
@@ -79,7 +80,7 @@ def test_pairs_of_any_mask_are_kept_as_their_moved_ones(mask, place, data):
 
 
 @pytest.mark.parametrize("name", REPEATING)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(2))
 @given(st.data())
 def test_pairs_of_grids_are_kept_as_their_moved_ones(name, data):
     corners, by = data.draw(moved_rectangles(60))

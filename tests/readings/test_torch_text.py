@@ -17,6 +17,7 @@ from maskc.codegen.runtime.call import Call, Spec
 from maskc.codegen.runtime.tables import RangeTables
 from maskc.ir import FLOAT, Const, Node, Op, Var
 from maskc.passes.slope import slope
+from subjects import many
 
 from .expressions import LENGTH, PARAMS, Place, bools, ints, largest, places, rectangles
 
@@ -55,7 +56,7 @@ def call_of(place: Place) -> Call:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=many(5))
 @given(bools(3), places())
 def test_keep_text_is_the_mask(mask: Node, place: Place) -> None:
     keep = functions(pattern_of(mask))["p_keep"]
@@ -70,7 +71,7 @@ def test_keep_text_is_the_mask(mask: Node, place: Place) -> None:
                 assert bool(kept[row, column]) == place.read(mask, **at), at
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(4))
 @given(bools(2), places(), st.data())
 def test_bounds_text_is_sound_and_is_the_reading(
     mask: Node, place: Place, data: st.DataObject
@@ -92,7 +93,7 @@ def test_bounds_text_is_sound_and_is_the_reading(
                 assert bool(answer) == place.read(root, q0=q0, q1=q1, k0=k0, k1=k1)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=many(4))
 @given(bools(3), places())
 def test_span_bounds_every_int_part(mask: Node, place: Place) -> None:
     made = functions(pattern_of(mask))
@@ -104,7 +105,7 @@ def test_span_bounds_every_int_part(mask: Node, place: Place) -> None:
             assert largest(mask, here, place.tensors) <= max(reach, MOST_HASH)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=many(2))
 @given(ints(2))
 def test_span_of_an_int_is_an_int_expression(node: Node) -> None:
     assert ir.type_of(span(node)) is ir.INT
@@ -150,7 +151,7 @@ SCORES = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(2))
 @given(st.sampled_from(sorted(SCORES)), places(), st.floats(-6, 6))
 def test_score_text_and_its_slope_are_right(name: str, place: Place, at: float) -> None:
     score = SCORES[name]

@@ -15,6 +15,7 @@ from maskc.codegen.runtime.binding import bind
 from maskc.codegen.runtime.layout import Layout
 from maskc.codegen.runtime.runs import row_of_runs
 from maskc.codegen.runtime.subdivide import build_layout
+from subjects import many
 
 CPU = torch.device("cpu")
 BLOCKS = ((16, 16), (16, 32), (32, 16), (48, 16), (5, 7))
@@ -76,7 +77,7 @@ def expanded(start, runs, n_rows, n_columns, index):
     return out
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=many(5))
 @given(calls(), st.sampled_from(BLOCKS))
 def test_tiles_are_what_the_points_of_the_mask_say(spec_call, block):
     """FULL, PARTIAL and absent are exact, for every slice, by rows and by columns."""
@@ -97,7 +98,7 @@ def test_tiles_are_what_the_points_of_the_mask_say(spec_call, block):
     assert all(a.dtype == torch.int32 for a in (*layout.rows.arrays, *layout.columns.arrays))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=many(2))
 @given(calls(), st.sampled_from(BLOCKS))
 def test_counts_of_tiles_and_pairs_are_exact(spec_call, block):
     """Tiles, kept and computed pairs are summed over all batches and heads."""
@@ -116,7 +117,7 @@ def test_counts_of_tiles_and_pairs_are_exact(spec_call, block):
     assert layout.density == pytest.approx(mask.float().mean().item())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=many(2))
 @given(calls(), st.sampled_from(["q", "k"]))
 def test_the_split_hint_changes_no_layout(spec_call, split):
     """Splitting one side first gives the same runs."""
@@ -181,7 +182,6 @@ def test_no_queries_or_no_keys_give_an_empty_layout(lengths):
     assert layout.amplification == 1.0
 
 
-@settings(deadline=None, max_examples=20)
 @given(calls())
 def test_saving_and_loading_keeps_everything(tmp_path_factory, spec_call):
     """A loaded layout has equal arrays and knows its kept pairs."""
@@ -196,7 +196,6 @@ def test_saving_and_loading_keeps_everything(tmp_path_factory, spec_call):
     assert [p.name for p in path.parent.iterdir()] == ["x.layout"]
 
 
-@settings(deadline=None, max_examples=30)
 @given(calls())
 def test_compressed_rows_and_block_map_agree_with_the_tiles(spec_call):
     """Other forms of the layout hold the same tiles."""
@@ -226,7 +225,7 @@ def test_a_slice_that_is_not_there_is_an_error():
         layout.tiles(0, 1)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=many(2))
 @given(calls(), st.sampled_from(BLOCKS), st.sampled_from(["both", "q", "k"]))
 def test_columns_found_from_the_borders_of_rows_are_those_of_the_pieces(spec_call, block, split):
     """A pile of many pieces gives the same runs, whichever way it was filled."""

@@ -50,7 +50,6 @@ def outline(q0, q1, k0, k1, call, tables):
 CUTS = [(drawn_cuts, once, own_cuts, once), (own_cuts, thrice), (wrong_cuts, thrice)]
 
 
-@settings(deadline=None, max_examples=25)
 @given(st.sampled_from(CUTS), st.integers(1, 900), st.integers(150, 900), st.booleans())
 def test_tiles_are_those_of_the_mask_whatever_the_cuts(cuts, n_q, n_k, has_outline):
     spec = dataclasses.replace(handmade.DRAWN, cuts=cuts, outline=outline if has_outline else None)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import maskc
 from maskc.grammar.parse import parse, source
 from meaning import Meaning
+from subjects import share
 
 
 def text_of(space, mask, *statements):
@@ -77,7 +78,7 @@ NEIGHBOURHOODS = {
 
 
 @pytest.mark.parametrize("mask", NEIGHBOURHOODS)
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=share(2))
 @given(data=st.data())
 def test_masks_on_grids_are_what_they_mean_for_any_extents(mask, data):
     """Odd ones, ones smaller than the window, and queries that are the last rows of a cache."""
@@ -105,7 +106,6 @@ TEXT_AND_IMAGE = (
 )
 
 
-@settings(deadline=None, max_examples=20)
 @given(st.integers(0, 9), st.integers(1, 5), st.integers(1, 6), st.booleans(), st.data())
 def test_text_and_image_stand_in_either_order(n, y, x, text_first, data):
     """Segments of lengths and grids given at the call, decoded rows too."""
@@ -188,7 +188,7 @@ def test_an_image_on_both_sides_is_given_once():
         assert_is(pattern, wanted, 6, 8, grid=grid)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=share(2))
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5)), min_size=1, max_size=5), st.data())
 def test_packed_pictures_are_masked_one_by_one(items, data):
     n_k = sum(y * x for y, x in items)
