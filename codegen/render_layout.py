@@ -9,6 +9,8 @@ from maskc.analysis import analyse
 from maskc.bounds import ranges_of
 from maskc.bounds.cuts import Cuts, cuts
 from maskc.bounds.periodic import Repetition, repetition
+from maskc.bounds.rectangle import Rectangles
+from maskc.bounds.seams import Seam, seams
 from maskc.bounds.shifted import Repeats, repeats
 from maskc.bounds.slices import slice_keys
 from maskc.codegen.render_python import period_function
@@ -16,6 +18,8 @@ from maskc.codegen.render_torch import Function, torch_function
 from maskc.ir import Node
 
 CORNERS = "q0, q1, k0, k1"
+
+ZERO = ir.Const(0)
 
 Functions = dict[str, Function | tuple[Function, ...]]
 """By the field of the Spec that holds them."""
@@ -29,6 +33,13 @@ def layout_functions(pattern: ir.Pattern) -> Functions:
         found |= uniform_functions(pattern, repeated)
     if analyse(pattern.mask).split == "q":
         found["cuts"] = tuple(cut_functions(pattern, cuts(pattern.mask, known)))
+    has_coordinates = pattern.space.query is not None or pattern.space.key is not None
+    of_q, of_k = seams(pattern.mask, Rectangles(known)) if has_coordinates else ((), ())
+    if of_q or of_k:
+        found["seams"] = (
+            seam_function(pattern, "seams_of_q", of_q),
+            seam_function(pattern, "seams_of_k", of_k),
+        )
     if keys := slice_keys(pattern.mask):
         found["slice_keys"] = slices_function(pattern, keys)
     if moved := repeats(pattern.mask, known):
@@ -61,6 +72,14 @@ def cut_functions(pattern: ir.Pattern, found: Iterable[Cuts]) -> Iterable[Functi
         yield torch_function(
             pattern, f"{suffix}_range", "call", range_doc, ends, ("low", "high"), scalar=True
         )
+
+
+def seam_function(pattern: ir.Pattern, suffix: str, found: tuple[Seam, ...]) -> Function:
+    """`P_seams_of_q(call)` or `P_seams_of_k(call)`, see `maskc.bounds.seams`."""
+    doc = "Where a coordinate starts anew: positions and, of those that come again, the steps."
+    ends = [end for seam in found or ((ZERO, ZERO),) for end in seam]
+    names = [f"{end}_{i}" for i in range(len(ends) // 2) for end in ("FIRST", "STEP")]
+    return torch_function(pattern, suffix, "call", doc, ends, names)
 
 
 def slices_function(pattern: ir.Pattern, keys: tuple[Node, ...]) -> Function:

@@ -125,6 +125,7 @@ class Spec:
     split: str = "both"
     outline: Callable[..., tuple[torch.Tensor, torch.Tensor]] | None = None
     cuts: tuple[Callable[..., Any], ...] = ()
+    seams: tuple[Callable[[Call], tuple[Any, ...]], ...] = ()
     periods: tuple[Callable[[Call], int], ...] = ()
     uniform: Callable[..., torch.Tensor] | None = None
     slice_keys: Callable[[Call], tuple[torch.Tensor, ...]] | None = None

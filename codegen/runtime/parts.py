@@ -1,4 +1,8 @@
-"""Inside a tile: whether it is full or mixed, and how many pairs it keeps."""
+"""Inside a tile: whether it is full or mixed, and how many pairs it keeps.
+
+Tiles are cut at their seams first, where a coordinate of a grid starts anew: a piece is one range
+of each coordinate, of which the reading mostly tells all.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from maskc.codegen.runtime.reader import MOST_AT_ONCE, Reader, chosen_of
+from maskc.codegen.runtime.seams import Seams, between, seams_of
 
 TILES_AT_ONCE = 4096
 """Tiles whose parts are read together."""
@@ -21,6 +26,7 @@ def decided(
     The points in the corners come first, then parts of the tiles, then all points of the parts
     that stay open.
     """
+    seams = seams_of(reader)
     hit = torch.zeros(s.numel(), dtype=torch.bool, device=s.device)
     miss = torch.zeros_like(hit)
     for i in range(0, s.numel(), TILES_AT_ONCE):
@@ -29,7 +35,8 @@ def decided(
         kept = reader.points(s[at], q[:, :, None], k[:, None, :]).expand(len(q), 2, 2).flatten(1)
         hit[at], miss[at] = kept.any(1), ~kept.all(1)
         tile = (~(hit[at] & miss[at])).nonzero().squeeze(1) + i
-        parts = Parts(tile, s[tile], *(x[tile] for x in corners), size=reader.block)
+        own = s[tile], *(x[tile] for x in corners)
+        parts = Parts(tile, *own, size=reader.block, seams=seams)
         while not parts.small:
             parts = parts.split()
             every, some, sure_hit, sure_miss = reader.bounds(*parts.rectangles)
@@ -45,9 +52,11 @@ def decided(
 def kept_inside(reader: Reader, s: torch.Tensor, *corners: torch.Tensor) -> torch.Tensor:
     """The number of kept pairs in each tile with these corners, int64 [n]."""
     total = torch.zeros_like(s)
+    seams = seams_of(reader)
     for i in range(0, s.numel(), TILES_AT_ONCE):
         tile = torch.arange(i, min(i + TILES_AT_ONCE, s.numel()), device=s.device)
-        parts = Parts(tile, s[tile], *(x[tile] for x in corners), size=reader.block)
+        own = s[tile], *(x[tile] for x in corners)
+        parts = Parts(tile, *own, size=reader.block, seams=seams)
         while not parts.small:
             parts = parts.split()
             every, some, _, _ = reader.bounds(*parts.rectangles)
@@ -60,7 +69,10 @@ def kept_inside(reader: Reader, s: torch.Tensor, *corners: torch.Tensor) -> torc
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Rectangles of at most `size` tokens inside tiles: `tile` int64 [n], which tile each is in."""
+    """Rectangles of at most `size` tokens inside tiles: `tile` int64 [n], which tile each is in.
+
+    `seams`: where they are to be cut first.
+    """
 
     tile: torch.Tensor
     s: torch.Tensor
@@ -69,6 +81,7 @@ class Parts:
     k0: torch.Tensor
     k1: torch.Tensor
     size: tuple[int, int]
+    seams: Seams | None = None
 
     @property
     def rectangles(self) -> tuple[torch.Tensor, ...]:
@@ -83,14 +96,17 @@ class Parts:
     @property
     def small(self) -> bool:
         """Whether reading points is now as good as splitting on."""
-        return max(self.size) <= 8 or not self.tile.numel()
+        return not self.tile.numel() or (max(self.size) <= 8 and self.seams is None)
 
     def chosen(self, where: torch.Tensor) -> Parts:
         """Those parts where the bool [n] holds."""
-        return Parts(*chosen_of(where, self.tile, *self.rectangles), size=self.size)
+        chosen = chosen_of(where, self.tile, *self.rectangles)
+        return Parts(*chosen, size=self.size, seams=self.seams)
 
     def split(self) -> Parts:
-        """Each part cut in up to 4 x 4."""
+        """Each part cut at its seams, or then in up to 4 x 4."""
+        if self.seams is not None:
+            return self._at(self.seams)
         size_q, size_k = (-(-side // 4) if side > 8 else side for side in self.size)
         n_q, n_k = -(-self.size[0] // size_q), -(-self.size[1] // size_k)
         shape = (self.tile.numel(), n_q, n_k)
@@ -102,6 +118,14 @@ class Parts:
         columns = (self.tile[:, None, None], self.s[:, None, None], q0, q1, k0, k1)
         parts = Parts(*(x.expand(shape).reshape(-1) for x in columns), size=(size_q, size_k))
         return parts.chosen((parts.q0 <= parts.q1) & (parts.k0 <= parts.k1))
+
+    def _at(self, seams: Seams) -> Parts:
+        q0, q1 = (x[:, :, None] for x in between(seams[0], self.s, self.q0, self.q1))
+        k0, k1 = (x[:, None] for x in between(seams[1], self.s, self.k0, self.k1))
+        where = ((q0 <= q1) & (k0 <= k1)).nonzero().unbind(1)
+        at = where[0]
+        corners = (x[at, where[1], 0] for x in (q0, q1)), (x[at, 0, where[2]] for x in (k0, k1))
+        return Parts(self.tile[at], self.s[at], *corners[0], *corners[1], size=self.size)
 
     def points(self, reader: Reader) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         """In pieces: `tile` [n], and `kept` and `exists` bool [n, size of q, size of k]."""

@@ -76,7 +76,8 @@ def test_layouts_of_grids_in_tiles_of_any_size_are_exact(name, data):
 @given(st.integers(1, 40), st.integers(-60, 60), st.integers(0, 90), st.integers(1, 60))
 def test_pieces_are_the_range_cut_at_every_seam(step, first, start, size):
     pattern = maskc.loads(
-        "pattern p(a: int, b: int >= 0) = (k - a) % b < 2 & (q + 3) % 7 == 1 & k < 20"
+        "pattern p(a: int, b: int >= 0) {\n space line(n)\n"
+        " mask (k - a) % b < 2 & (q + 3) % 7 == 1 & k < 20\n}"
     ).p
     call = pattern.bind(200, a=first, b=step)
     seams = seams_of(Reader(pattern.spec, call, (64, 64)))
