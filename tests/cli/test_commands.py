@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from cli.shell import EXAMPLES, maskc
+from cli.shell import EXAMPLES, in_process, in_shell
 from maskc import pipeline
 from maskc.mistakes import MISTAKES
 from maskc.version import __version__
@@ -17,12 +17,12 @@ STREAMING = EXAMPLES / "streaming_llm.attn"
 TWO = "pattern a = recent(2)\npattern b = sink(1)\n"
 
 
-def test_version_is_the_packages():
+def test_version_is_the_packages(maskc):
     assert maskc("--version").out == f"maskc {__version__}\n"
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_ends_with_examples_of_the_command(command):
+def test_help_ends_with_examples_of_the_command(maskc, command):
     run = maskc(*command.split(), "--help")
     assert run.code == 0
     examples = run.out.split("Examples:\n")[1].splitlines()
@@ -30,7 +30,7 @@ def test_help_ends_with_examples_of_the_command(command):
     assert all(example.startswith(f"  maskc {command}".rstrip()) for example in examples)
 
 
-def test_compiling_the_gallery_writes_one_module_a_file(tmp_path):
+def test_compiling_the_gallery_writes_one_module_a_file(maskc, tmp_path):
     files = sorted(EXAMPLES.glob("*.attn"))
     run = maskc("compile", *files, "-o", tmp_path / "new" / "build")
     assert (run.code, run.err) == (0, "")
@@ -40,27 +40,26 @@ def test_compiling_the_gallery_writes_one_module_a_file(tmp_path):
     assert STREAMING.stem in written[-1].read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", list(pipeline.STAGES))
-def test_every_stage_is_printed(stage):
+def test_every_stage_is_printed(maskc, stage):
     run = maskc("compile", STREAMING, "--emit", stage, "--n", "512")
     assert (run.code, run.err) == (0, "")
     assert len(run.out) > 50
 
 
-def test_emitting_writes_no_file(tmp_path):
+def test_emitting_writes_no_file(maskc, tmp_path):
     maskc("compile", STREAMING, "--emit", "ir", cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_check_names_the_patterns_of_good_files():
+def test_check_names_the_patterns_of_good_files(maskc):
     run = maskc("check", STREAMING, EXAMPLES / "bigbird.attn")
     assert run.code == 0
     assert "(streaming_llm)" in run.out
     assert "(bigbird)" in run.out
 
 
-def test_check_reports_errors_of_all_files_and_names_the_good(tmp_path):
+def test_check_reports_errors_of_all_files_and_names_the_good(maskc, tmp_path):
     for name, text in (("a", "pattern a = casual"), ("b", "pattern b = sikn(4)"), ("c", TWO)):
         (tmp_path / f"{name}.attn").write_text(text)
     run = maskc("check", "a.attn", "b.attn", "c.attn", cwd=tmp_path)
@@ -70,7 +69,7 @@ def test_check_reports_errors_of_all_files_and_names_the_good(tmp_path):
     assert run.out == "c.attn: ok (a, b)\n"
 
 
-def test_check_as_data_has_every_place(tmp_path):
+def test_check_as_data_has_every_place(maskc, tmp_path):
     (tmp_path / "a.attn").write_text("pattern a = casual\n")
     run = maskc("check", "a.attn", "--json", cwd=tmp_path)
     told = json.loads(run.out)
@@ -81,7 +80,7 @@ def test_check_as_data_has_every_place(tmp_path):
     assert (error["line"], error["column"], error["end_column"]) == (1, 13, 19)
 
 
-def test_check_warns_of_what_is_not_used(tmp_path):
+def test_check_warns_of_what_is_not_used(maskc, tmp_path):
     (tmp_path / "a.attn").write_text("pattern a(w: int = 3, u: int = 4) = recent(w)\n")
     run = maskc("check", "a.attn", cwd=tmp_path)
     assert (run.code, run.out) == (0, "a.attn: ok (a)\n")
@@ -90,25 +89,25 @@ def test_check_warns_of_what_is_not_used(tmp_path):
     assert [(w["line"], w["column"]) for w in told["warnings"]] == [(1, 23)]
 
 
-def test_show_draws_the_pairs_that_are_kept():
+def test_show_draws_the_pairs_that_are_kept(maskc):
     run = maskc("show", STREAMING, "--n", 6, "--param", "window=2", "--param", "sinks=1", "--json")
     rows = json.loads(run.out)["heads"][0]["rows"]
     assert rows == ["100000", "110000", "111000", "101100", "100110", "100011"]
 
 
-def test_show_draws_queries_of_a_decode_at_the_end():
+def test_show_draws_queries_of_a_decode_at_the_end(maskc):
     run = maskc("show", STREAMING, "--n", 6, "--n-q", 2, "--param", "window=2", "--json")
     assert json.loads(run.out)["heads"][0]["rows"] == ["111110", "111111"]
 
 
-def test_show_draws_given_documents():
+def test_show_draws_given_documents(maskc):
     run = maskc(
         "show", EXAMPLES / "packed_documents.attn", "--n", 4, "--input", "doc=7,1*2,7", "--json"
     )
     assert json.loads(run.out)["heads"][0]["rows"] == ["1001", "0110", "0110", "1001"]
 
 
-def test_show_draws_tables_by_head():
+def test_show_draws_tables_by_head(maskc):
     words = (
         "--n",
         3,
@@ -124,27 +123,27 @@ def test_show_draws_tables_by_head():
     assert heads == [["100", "010", "001"], ["100", "110", "111"]]
 
 
-def test_show_says_what_it_made_up():
+def test_show_says_what_it_made_up(maskc):
     out = maskc("show", EXAMPLES / "duo_attention.attn", "--n", 16, "--shrink").out
     assert "window = 2, shrunk from 256" in out
     assert "retrieval = [true, false], made up" in out
 
 
-def test_show_draws_the_tiles_of_the_layout():
+def test_show_draws_the_tiles_of_the_layout(maskc):
     run = maskc(
         "show", EXAMPLES / "dense_causal.attn", "--tiles", "--n", 64, "--block", 16, "--json"
     )
     assert json.loads(run.out)["heads"][0]["rows"] == ["1000", "2100", "2210", "2221"]
 
 
-def test_show_asks_which_of_several_patterns(tmp_path):
+def test_show_asks_which_of_several_patterns(maskc, tmp_path):
     (tmp_path / "two.attn").write_text(TWO)
     assert maskc("show", tmp_path / "two.attn").code == 2
     run = maskc("show", tmp_path / "two.attn", "--pattern", "b", "--n", 2, "--json")
     assert json.loads(run.out)["heads"][0]["rows"] == ["10", "10"]
 
 
-def test_explain_counts_what_the_mask_keeps():
+def test_explain_counts_what_the_mask_keeps(maskc):
     run = maskc("explain", STREAMING, "--n", 4096, "--json")
     told = json.loads(run.out)
     kept = sum(min(q + 1, 1024) + min(max(q - 1023, 0), 4) for q in range(4096))
@@ -154,28 +153,26 @@ def test_explain_counts_what_the_mask_keeps():
     assert told["dense_mask_bytes"] == 4096**2
 
 
-@pytest.mark.slow
-def test_explain_prints_a_table():
+def test_explain_prints_a_table(maskc):
     out = maskc("explain", STREAMING, "--n", 4096).out
     assert re.search(r"density\W+21\.\d+%", out)
     assert "amplification" in out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.attn")), ids=lambda path: path.stem)
 def test_every_example_is_drawn_and_explained(file):
-    assert maskc("show", file, "--shrink", "--n", 24).code == 0
-    assert maskc("explain", file, "--n", 1024).code == 0
+    assert in_process("show", file, "--shrink", "--n", 24).code == 0
+    assert in_process("explain", file, "--n", 1024).code == 0
 
 
 @pytest.mark.slow
 def test_fuzz_holds_a_pattern_against_the_oracle():
-    run = maskc("fuzz", EXAMPLES / "dense_causal.attn", "--examples", 3, "--seed", 0)
+    run = in_shell("fuzz", EXAMPLES / "dense_causal.attn", "--examples", 3, "--seed", 0)
     assert run.code == 0, run.all
     assert "3 calls, all as exact as dense attention" in run.out
 
 
-def test_list_has_a_picture_of_every_public_def():
+def test_list_has_a_picture_of_every_public_def(maskc):
     told = json.loads(maskc("list", "--json").out)
     text = pipeline.PRELUDE.read_text(encoding="utf-8")
     assert [entry["name"] for entry in told] == re.findall(r"^def ([a-z]\w*)", text, re.MULTILINE)
@@ -183,17 +180,17 @@ def test_list_has_a_picture_of_every_public_def():
     assert all(any("1" in row for row in entry["mask"]) for entry in told)
 
 
-def test_list_shows_only_what_is_named():
+def test_list_shows_only_what_is_named(maskc):
     told = json.loads(maskc("list", "window", "sink", "--json").out)
     assert [entry["name"] for entry in told] == ["window", "sink"]
 
 
-def test_explain_error_shows_a_wrong_and_a_right_program():
+def test_explain_error_shows_a_wrong_and_a_right_program(maskc):
     out = maskc("explain-error", "unknown-name").out
     assert "wrong:\n    pattern p = casual" in out
     assert "right:\n    pattern p = causal" in out
 
 
-def test_explain_error_lists_every_id():
+def test_explain_error_lists_every_id(maskc):
     listed = [line.split()[0] for line in maskc("explain-error").out.splitlines()]
     assert listed == list(MISTAKES)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli.shell import COMMAND, EXAMPLES, ROOT, maskc
+from cli.shell import COMMAND, EXAMPLES, ROOT, in_shell
 from maskc import pipeline
 from maskc.cli import main
 
@@ -30,7 +30,7 @@ def piped(data: bytes, *words: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([COMMAND, "fmt", *words], input=data, capture_output=True, check=False)
 
 
-def test_files_take_the_form_and_are_named(tmp_path):
+def test_files_take_the_form_and_are_named(maskc, tmp_path):
     loose, neat = file(tmp_path, LOOSE, "a.attn"), file(tmp_path, NEAT, "b.attn")
     before = neat.stat().st_mtime_ns
     run = maskc("fmt", "a.attn", "b.attn", cwd=tmp_path)
@@ -41,7 +41,7 @@ def test_files_take_the_form_and_are_named(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["a.attn", "b.attn"]
 
 
-def test_checking_names_what_would_change_and_writes_nothing(tmp_path):
+def test_checking_names_what_would_change_and_writes_nothing(maskc, tmp_path):
     path = file(tmp_path, LOOSE)
     run = maskc("fmt", "--check", "x.attn", cwd=tmp_path)
     assert (run.code, run.out) == (1, "x.attn\n")
@@ -55,13 +55,13 @@ def test_checking_names_what_would_change_and_writes_nothing(tmp_path):
         assert (run.code, run.all) == (0, "")
 
 
-def test_a_diff_says_where_the_last_line_has_no_end(tmp_path):
+def test_a_diff_says_where_the_last_line_has_no_end(maskc, tmp_path):
     file(tmp_path, LOOSE[:-1])
     lines = maskc("fmt", "--diff", "x.attn", cwd=tmp_path).out.splitlines()
     assert lines[-3:] == [f"-{LOOSE[:-1]}", "\\ No newline at end of file", f"+{NEAT[:-1]}"]
 
 
-def test_a_file_with_errors_is_left_and_the_others_are_written(tmp_path):
+def test_a_file_with_errors_is_left_and_the_others_are_written(maskc, tmp_path):
     wrong, loose = file(tmp_path, WRONG, "a.attn"), file(tmp_path, LOOSE, "b.attn")
     run = maskc("fmt", "a.attn", "b.attn", cwd=tmp_path)
     assert run.code == 1
@@ -69,7 +69,7 @@ def test_a_file_with_errors_is_left_and_the_others_are_written(tmp_path):
     assert (wrong.read_text(), loose.read_text()) == (WRONG, NEAT)
 
 
-def test_a_name_without_meaning_is_no_error_of_the_form(tmp_path):
+def test_a_name_without_meaning_is_no_error_of_the_form(maskc, tmp_path):
     path = file(tmp_path, "pattern p=casual")
     assert maskc("fmt", path).code == 0
     assert path.read_text() == "pattern p = casual\n"
@@ -77,20 +77,20 @@ def test_a_name_without_meaning_is_no_error_of_the_form(tmp_path):
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-def test_line_ends_and_byte_order_mark_stay(mark, end, tmp_path):
+def test_line_ends_and_byte_order_mark_stay(maskc, mark, end, tmp_path):
     path = file(tmp_path, mark + LOOSE.encode().replace(b"\n", end))
     assert maskc("fmt", path).code == 0
     assert path.read_bytes() == mark + NEAT.encode().replace(b"\n", end)
     assert maskc("fmt", "--check", path).code == 0
 
 
-def test_line_ends_of_two_kinds_become_those_of_the_first(tmp_path):
+def test_line_ends_of_two_kinds_become_those_of_the_first(maskc, tmp_path):
     path = file(tmp_path, b"const a = 1\r\nconst b = 2\n")
     assert maskc("fmt", path).code == 0
     assert path.read_bytes() == b"const a = 1\r\nconst b = 2\r\n"
 
 
-def test_permissions_and_links_stay(tmp_path):
+def test_permissions_and_links_stay(maskc, tmp_path):
     path = file(tmp_path, LOOSE)
     path.chmod(0o751)
     (tmp_path / "link.attn").symlink_to(path)
@@ -123,12 +123,12 @@ def test_standard_input_goes_to_standard_output():
 
 def test_letters_that_the_terminal_lacks_are_escaped_not_fatal(tmp_path):
     file(tmp_path, "const a=1 # 大\n")
-    run = maskc("fmt", "--diff", "x.attn", cwd=tmp_path, env={"PYTHONIOENCODING": "cp437"})
+    run = in_shell("fmt", "--diff", "x.attn", cwd=tmp_path, env={"PYTHONIOENCODING": "cp437"})
     assert run.code == 1
     assert "+const a = 1  # \\u5927" in run.out
 
 
-def test_a_new_spec_is_right_and_in_the_form(tmp_path):
+def test_a_new_spec_is_right_and_in_the_form(maskc, tmp_path):
     run = maskc("new", "local", "--in", "a/b", cwd=tmp_path)
     assert (run.code, run.out) == (0, "a/b/local.attn\n")
     path = tmp_path / "a" / "b" / "local.attn"
@@ -141,7 +141,7 @@ def test_a_new_spec_is_right_and_in_the_form(tmp_path):
             assert maskc(*words[1:], cwd=path.parent).code == 0
 
 
-def test_a_new_spec_replaces_no_file(tmp_path):
+def test_a_new_spec_replaces_no_file(maskc, tmp_path):
     file(tmp_path, LOOSE, "local.attn")
     run = maskc("new", "local", cwd=tmp_path)
     assert (run.code, run.err) == (1, "error: local.attn is there already\n")
@@ -166,14 +166,14 @@ def test_a_new_spec_replaces_no_file(tmp_path):
         ("a" * 201, "attn"),
     ],
 )
-def test_names_that_no_spec_can_have_are_refused(name, told, tmp_path):
+def test_names_that_no_spec_can_have_are_refused(maskc, name, told, tmp_path):
     run = maskc("new", name, cwd=tmp_path)
     assert run.code == 1
     assert told in run.err
     assert os.listdir(tmp_path) == []
 
 
-def test_every_spec_of_ours_is_in_the_form():
+def test_every_spec_of_ours_is_in_the_form(maskc):
     files = [pipeline.PRELUDE, *sorted(EXAMPLES.rglob("*.attn"))]
     run = maskc("fmt", "--check", *files, cwd=ROOT)
     assert (run.code, run.out) == (0, "")

@@ -10,7 +10,7 @@ import numpy
 import pytest
 from PIL import Image
 
-from cli.shell import EXAMPLES, maskc
+from cli.shell import EXAMPLES, in_shell
 from maskc import ir, pipeline
 from maskc.neighbourhood import neighbourhood
 from maskc.panels import ABSENT, DROPPED, FULL, KEPT, panels, side_of_cell, side_of_tile
@@ -139,19 +139,18 @@ def test_a_line_has_no_neighbourhood():
     assert neighbourhood(*call_of("pattern p = causal", 8), 0) is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["png", "svg"])
 @pytest.mark.parametrize(
     ("file", "words"),
     [
         ("streaming_llm", ("--shrink",)),
-        ("streaming_llm", ("--n", 4096)),
-        ("bigbird", ("--n", 4096)),
-        ("duo_attention", ("--shrink", "--heads", 8)),
+        pytest.param("streaming_llm", ("--n", 4096), marks=pytest.mark.slow),
+        pytest.param("bigbird", ("--n", 4096), marks=pytest.mark.slow),
+        pytest.param("duo_attention", ("--shrink", "--heads", 8), marks=pytest.mark.slow),
         ("packed_documents", ("--input", "doc=0*10,1*20,2*18")),
     ],
 )
-def test_two_runs_give_the_same_bytes(file, words, kind, tmp_path):
+def test_two_runs_give_the_same_bytes(maskc, file, words, kind, tmp_path):
     files = [tmp_path / f"{name}.{kind}" for name in "ab"]
     for path in files:
         run = maskc("show", EXAMPLES / f"{file}.attn", *words, "-o", path, cwd=tmp_path)
@@ -160,8 +159,7 @@ def test_two_runs_give_the_same_bytes(file, words, kind, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == [p.name for p in files]
 
 
-@pytest.mark.slow
-def test_an_image_says_pattern_lengths_parameters_density_and_axes(tmp_path):
+def test_an_image_says_pattern_lengths_parameters_density_and_axes(maskc, tmp_path):
     (tmp_path / "grids.attn").write_text(GRIDS)
     words = ("--pattern", "plane", "--n", 20, "--size", "y=4", "--size", "x=5", "--query", 3)
     assert maskc("show", "grids.attn", *words, "-o", "a.svg", cwd=tmp_path).code == 0
@@ -194,14 +192,14 @@ def test_a_thin_line_in_a_long_mask_still_shows():
         (("--query", "4"), "--out"),
     ],
 )
-def test_images_that_cannot_be_are_bad_usage(words, told, tmp_path):
+def test_images_that_cannot_be_are_bad_usage(maskc, words, told, tmp_path):
     run = maskc("show", STREAMING, *words, cwd=tmp_path)
     assert run.code == 2
     assert told in run.err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_image_in_a_folder_that_is_not_there_is_told(tmp_path):
+def test_an_image_in_a_folder_that_is_not_there_is_told(maskc, tmp_path):
     run = maskc("show", STREAMING, "--shrink", "-o", "none/a.png", cwd=tmp_path)
     assert run.code == 1
     assert "No such file" in run.err
@@ -210,7 +208,7 @@ def test_an_image_in_a_folder_that_is_not_there_is_told(tmp_path):
 def test_without_matplotlib_an_image_says_how_to_get_it(tmp_path: Path):
     script = "import sys; sys.modules['matplotlib'] = None; from maskc.cli import main; main()"
     words = ("show", STREAMING, "--shrink", "-o", tmp_path / "a.png")
-    run = maskc(*words, command=(sys.executable, "-c", script))
+    run = in_shell(*words, command=(sys.executable, "-c", script))
     assert run.code == 1
     assert "an image needs matplotlib: pip install 'maskc[plot]'" in run.err
 
@@ -222,4 +220,4 @@ def test_the_terminals_pictures_need_no_matplotlib():
         "except SystemExit as end: assert not end.code\n"
         "assert not {'matplotlib', 'numpy'} & set(sys.modules)\n"
     )
-    assert maskc("show", STREAMING, command=(sys.executable, "-c", script)).code == 0
+    assert in_shell("show", STREAMING, command=(sys.executable, "-c", script)).code == 0

@@ -11,23 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from cli.shell import COMMAND, EXAMPLES, maskc
+from cli.shell import COMMAND, EXAMPLES, in_shell
 
 STREAMING = EXAMPLES / "streaming_llm.attn"
 GOOD = "pattern p = causal\n"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["check", "compile", "show", "explain", "fuzz"])
 @pytest.mark.parametrize("file", ["missing.attn", ".", "/dev/null/x", "a\nb", "/dev/zero"])
-def test_unreadable_files_are_an_error_of_the_user(command, file, tmp_path):
+def test_unreadable_files_are_an_error_of_the_user(maskc, command, file, tmp_path):
     run = maskc(command, file, cwd=tmp_path)
     assert run.code == 1
     assert run.err.startswith("error")
     assert not run.out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["check", "compile", "show", "explain", "fuzz"])
 @pytest.mark.parametrize(
     "content",
@@ -42,14 +40,13 @@ def test_unreadable_files_are_an_error_of_the_user(command, file, tmp_path):
     ],
     ids=["empty", "binary", "word", "cut", "brackets", "zeros", "words"],
 )
-def test_files_that_are_no_spec_are_told(command, content, tmp_path):
+def test_files_that_are_no_spec_are_told(maskc, command, content, tmp_path):
     (tmp_path / "x.attn").write_bytes(content)
     run = maskc(command, "x.attn", cwd=tmp_path)
     assert run.code == (0 if command == "check" and not content else 1)
     assert len(run.err.splitlines()) < 1_000
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -68,13 +65,12 @@ def test_files_that_are_no_spec_are_told(command, content, tmp_path):
     ],
     ids=lambda words: " ".join(str(word) for word in words).replace(str(EXAMPLES), "") or "nothing",
 )
-def test_bad_usage_exits_with_2(words):
+def test_bad_usage_exits_with_2(maskc, words):
     run = maskc(*words)
     assert run.code == 2
     assert "Usage" in run.all
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -91,30 +87,28 @@ def test_bad_usage_exits_with_2(words):
         (("--pattern", "streming_llm"), "did you mean `streaming_llm`"),
     ],
 )
-def test_wrong_settings_are_named(words, told):
+def test_wrong_settings_are_named(maskc, words, told):
     run = maskc("show", STREAMING, *words)
     assert run.code == 1
     assert told in run.err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "values", ["0*3", "0*99999999999", "a", "", "@missing.json", "[[0, 1], [1]]", "1.5*48", "0*-1"]
 )
-def test_wrong_inputs_are_named(values):
+def test_wrong_inputs_are_named(maskc, values):
     run = maskc("show", EXAMPLES / "packed_documents.attn", "--input", f"doc={values}")
     assert run.code == 1
     assert "doc" in run.err
 
 
-def test_unknown_names_come_with_the_nearest_one():
+def test_unknown_names_come_with_the_nearest_one(maskc):
     assert "did you mean `window`?" in maskc("list", "widow").err
     assert "did you mean `unknown-name`?" in maskc("explain-error", "unknown-nam").err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stem", ["my-mask", "class", "4k", "torch", "random", "mäske", "a b"])
-def test_names_that_python_cannot_import_are_refused(stem, tmp_path):
+def test_names_that_python_cannot_import_are_refused(maskc, stem, tmp_path):
     (tmp_path / f"{stem}.attn").write_text(GOOD)
     run = maskc("compile", f"{stem}.attn", "-o", "build", cwd=tmp_path)
     assert run.code == 1
@@ -122,7 +116,7 @@ def test_names_that_python_cannot_import_are_refused(stem, tmp_path):
     assert not (tmp_path / "build").exists()
 
 
-def test_two_files_of_one_name_are_refused_before_any_is_written(tmp_path):
+def test_two_files_of_one_name_are_refused_before_any_is_written(maskc, tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "x.attn").write_text(GOOD)
@@ -132,7 +126,7 @@ def test_two_files_of_one_name_are_refused_before_any_is_written(tmp_path):
     assert not (tmp_path / "build").exists()
 
 
-def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
+def test_an_output_folder_that_is_a_file_is_refused(maskc, tmp_path):
     (tmp_path / "x.attn").write_text(GOOD)
     (tmp_path / "build").write_text("mine")
     run = maskc("compile", "x.attn", "-o", "build", cwd=tmp_path)
@@ -141,7 +135,7 @@ def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
     assert (tmp_path / "build").read_text() == "mine"
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_a_folder_that_cannot_be_made_is_told(maskc, tmp_path):
     (tmp_path / "x.attn").write_text(GOOD)
     (tmp_path / "file").write_text("mine")
     run = maskc("compile", "x.attn", "-o", "file/build", cwd=tmp_path)
@@ -149,7 +143,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     assert "Not a directory" in run.err or "File exists" in run.err
 
 
-def test_a_module_that_cannot_be_replaced_leaves_nothing_beside_it(tmp_path):
+def test_a_module_that_cannot_be_replaced_leaves_nothing_beside_it(maskc, tmp_path):
     (tmp_path / "x.attn").write_text(GOOD)
     (tmp_path / "build" / "x.py").mkdir(parents=True)
     run = maskc("compile", "x.attn", "-o", "build", cwd=tmp_path)
@@ -158,7 +152,7 @@ def test_a_module_that_cannot_be_replaced_leaves_nothing_beside_it(tmp_path):
     assert [path.name for path in (tmp_path / "build").iterdir()] == ["x.py"]
 
 
-def test_one_bad_file_does_not_hide_the_others(tmp_path):
+def test_one_bad_file_does_not_hide_the_others(maskc, tmp_path):
     (tmp_path / "good.attn").write_text(GOOD)
     (tmp_path / "bad.attn").write_text("pattern p = casual")
     run = maskc("compile", "bad.attn", "good.attn", "-o", "build", cwd=tmp_path)
@@ -201,7 +195,7 @@ def test_an_interrupt_ends_the_command_without_a_traceback():
     assert "Traceback" not in out + err
 
 
-def test_colours_follow_the_environment(tmp_path):
+def test_colours_follow_the_environment(maskc, tmp_path):
     (tmp_path / "x.attn").write_text("pattern p = casual")
     colored = maskc("check", "x.attn", cwd=tmp_path, env={"FORCE_COLOR": "1"})
     assert "\x1b[" in colored.err
@@ -210,7 +204,7 @@ def test_colours_follow_the_environment(tmp_path):
 
 
 def test_a_terminal_of_another_encoding_gets_plain_characters():
-    run = maskc("show", STREAMING, "--n", 2, env={"PYTHONIOENCODING": "ascii"})
+    run = in_shell("show", STREAMING, "--n", 2, env={"PYTHONIOENCODING": "ascii"})
     assert "#.\n##" in run.out
 
 
@@ -242,7 +236,7 @@ def without_torch(tmp_path: Path) -> tuple[str, ...]:
     ids=lambda words: words[0],
 )
 def test_the_compiler_needs_no_torch(words, without_torch):
-    run = maskc(*words, command=without_torch)
+    run = in_shell(*words, command=without_torch)
     assert run.code == 0, run.all
 
 
@@ -258,7 +252,7 @@ def test_the_compiler_needs_no_torch(words, without_torch):
     ids=lambda words: words[0],
 )
 def test_what_needs_torch_says_how_to_get_it(words, without_torch):
-    run = maskc(*words, command=without_torch)
+    run = in_shell(*words, command=without_torch)
     assert run.code == 1
     assert "pip install 'maskc[run]'" in run.err
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.shell import COMMAND, maskc
+from cli.shell import COMMAND, in_process, in_shell
 
 from docs import figures, gallery, generate
 
@@ -54,7 +54,9 @@ def test_targets_of_make_exist(page):
 
 def test_the_picture_of_the_readme_is_what_show_draws():
     command = next(c for c in COMMANDS if c.startswith("maskc show"))
-    assert maskc(*command.split()[1:]).out.rstrip("\n") == blocks(README, "text")[0].rstrip("\n")
+    assert in_process(*command.split()[1:]).out.rstrip("\n") == blocks(README, "text")[0].rstrip(
+        "\n"
+    )
 
 
 def test_the_spec_of_the_readme_is_the_example():
@@ -64,7 +66,7 @@ def test_the_spec_of_the_readme_is_the_example():
 
 @pytest.mark.slow
 def test_snippets_of_the_readme_run(tmp_path, monkeypatch):
-    maskc("compile", ROOT / "examples" / "streaming_llm.attn", "-o", tmp_path / "build")
+    in_shell("compile", ROOT / "examples" / "streaming_llm.attn", "-o", tmp_path / "build")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     source = "\n".join(blocks(README, "python"))
@@ -83,12 +85,11 @@ def test_links_lead_to_files(page):
     assert missing == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_specs_in_documents_compile(page, tmp_path):
     for i, text in enumerate(blocks(page.read_text(encoding="utf-8"), r"attn")):
         (tmp_path / f"block_{i}.attn").write_text(text, encoding="utf-8")
-        run = maskc("check", tmp_path / f"block_{i}.attn")
+        run = in_process("check", tmp_path / f"block_{i}.attn")
         assert run.code == 0, f"{text}\n{run.err}"
 
 
