@@ -174,25 +174,29 @@ def _floordiv(node: Op, parts: list[Interval]) -> Interval:
 
 
 def _varying_division(a: Interval, b: Interval) -> Interval:
-    """Of a by something that positions change: at the corners where its sign is known."""
+    """Of a by something that positions change: at the corners where its sign is known.
+
+    By 0 it is 0, which is a value of its own where the divisor may be 0.
+    """
     varying = a.varying | b.varying
     if a.bounded is None:
         low = ZERO if b.at_least(1) and a.at_least(0) else None
         high = ZERO if b.at_least(1) and a.high == ZERO else None
         return unbounded(varying, low, high)
     low, high = a.bounded
-    if b.bounded is None or not b.at_least(1):
+    if b.bounded is None or not b.at_least(0):
         size = c.greatest(c.neg(low), high, ZERO)
         return Interval(c.neg(size), size, varying, ends=FALSE, filled=FALSE)
     divisors = tuple(dict.fromkeys(c.greatest(end, ONE) for end in b.bounded))
     taken = c.both(a.ends, b.ends) if apart(a, b) else FALSE
-    return Interval(
-        c.least(*(c.floordiv(low, x) for x in divisors)),
-        c.greatest(*(c.floordiv(high, x) for x in divisors)),
-        varying,
-        ends=taken,
-        filled=FALSE,
-    )
+    least = c.least(*(c.floordiv(low, x) for x in divisors))
+    most = c.greatest(*(c.floordiv(high, x) for x in divisors))
+    if not b.at_least(1):
+        positive = c.le(ONE, b.bounded[0])
+        least = c.select(positive, least, c.least(least, ZERO))
+        most = c.select(positive, most, c.greatest(most, ZERO))
+        taken = c.both(taken, positive)
+    return Interval(least, most, varying, ends=taken, filled=FALSE)
 
 
 def _mod(node: Op, parts: list[Interval]) -> Interval:
@@ -229,7 +233,8 @@ def _pow2(node: Op, parts: list[Interval]) -> Interval:
     low = c.select(inside, c.operation("pow2", (a.low,)), ZERO)
     high = c.operation("pow2", (c.least(a.high, Const(62)),))
     ends = c.both(a.ends, inside)
-    return Interval(low, high, a.varying, ends=ends, filled=c.both(ends, c.eq(low, high)))
+    filled = c.both(ends, c.eq(low, high))
+    return Interval(low, high, a.varying, ends=ends, filled=filled, least=0)
 
 
 def _shift(node: Op, parts: list[Interval]) -> Interval:
