@@ -13,18 +13,11 @@ import torch
 import torch.nn.functional as F
 
 import maskc
+from gallery.layers import DIM, HEADS, drawn, softmax_attention
 
 pytestmark = pytest.mark.slow
 
 VISION = Path(__file__).parents[2] / "examples" / "vision"
-
-HEADS, DIM = 2, 4
-
-
-def drawn(*shape: int) -> torch.Tensor:
-    """Normal numbers, the same for the same shape."""
-    generator = torch.Generator().manual_seed(sum(shape))
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
 def pattern(file: str, name: str) -> Any:
@@ -52,13 +45,6 @@ def tokens_of_windows(out: torch.Tensor, size: int, height: int, width: int) -> 
     """[heads, windows, size * size, dim] back to tokens [1, heads, height * width, dim]."""
     columns = out.permute(0, 3, 2, 1).flatten(1, 2)
     return tokens(F.fold(columns, (height, width), size, stride=size))
-
-
-def softmax_attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | float = 0.0
-) -> torch.Tensor:
-    """Attention of the last two axes, with a bias on the logits."""
-    return torch.softmax(q @ k.transpose(-1, -2) / DIM**0.5 + bias, -1) @ v
 
 
 def test_swin_takes_its_bias_by_the_distance_of_query_and_key():
