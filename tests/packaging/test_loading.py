@@ -10,13 +10,16 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType, ModuleType
 
 import pytest
 import torch
 
 import maskc
 from maskc import modules, pipeline
+from subjects import EXAMPLES
 
 LOCAL = "pattern local(w: int >= 1 = 4) = recent(w)\npattern all_of_them = causal"
 
@@ -112,6 +115,50 @@ def test_the_source_of_a_loaded_pattern_can_be_read():
     with pytest.raises(ValueError, match="w is 0") as error:
         maskc.loads(LOCAL).local.bind(4, w=0)
     assert "raise ValueError" in str(error.traceback[-1].statement)
+
+
+def codes_of(code: CodeType) -> Iterator[CodeType]:
+    """All code below a code, in its order."""
+    for inner in filter(lambda x: isinstance(x, CodeType), code.co_consts):
+        yield inner
+        yield from codes_of(inner)
+
+
+def said(code: CodeType) -> tuple[object, ...]:
+    """What a code says and where; its steps may hang on what the text before it imports."""
+    plain = [x for x in code.co_consts if not isinstance(x, CodeType)]
+    lines = sorted({line for *_, line in code.co_lines() if line})
+    names = (code.co_name, code.co_names, code.co_varnames, code.co_freevars, code.co_flags)
+    return (*names, repr(plain), code.co_filename, code.co_firstlineno, lines)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_code_of_shared_parts_is_that_of_the_whole_text(path):
+    text = pipeline.module_text(path)
+    whole = compile(text, "made.py", "exec", dont_inherit=True)
+    parts = modules.code_of(text, "made.py")
+    assert len(parts) > 100
+    found = [said(code) for part in parts for code in codes_of(part)]
+    assert found == [said(code) for code in codes_of(whole)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'x = """a\n\n\ndef f():\n    pass\n\n\nb"""\n',
+        "x = (\n\n\n1,\n\n\n2)\n",
+        "def f():\n    y = 1\n\n\n    return y\n\n\nx = f()\n",
+        "if 1 > 2:\n    x = 1\n\n\nelse:\n    x = 2\n",
+        "@str\n\n\nclass x:\n    pass\n",
+        "from __future__ import annotations\n\n\nx = lambda: 0\n\n\ny: nowhere = 1\n\n\nx = str(y)",
+    ],
+)
+def test_a_text_runs_as_a_whole_wherever_it_has_empty_lines(text):
+    whole: dict[str, object] = {"__name__": "made"}
+    exec(compile(text, "made.py", "exec", dont_inherit=True), whole)
+    made = ModuleType("made")
+    modules.run(made, text)
+    assert str(made.x) == str(whole["x"])
 
 
 def test_a_module_that_fails_to_run_leaves_nothing_behind():
