@@ -33,6 +33,24 @@ def many(times: int) -> int:
     return settings.default.max_examples * times
 
 
+def tiles_of(mask: torch.Tensor, block: tuple[int, int]) -> torch.Tensor:
+    """The tiles of a dense mask: uint8 [n_q_tiles, n_k_tiles], 0 absent, 1 partial, 2 full.
+
+    Args:
+        mask: bool [n_q, n_k]; pairs that a last tile has beyond it do not count.
+        block: the sides of a tile.
+
+    """
+    n_rows, n_columns = (-(-n // size) for n, size in zip(mask.shape, block, strict=True))
+
+    def tiles(beyond: bool) -> torch.Tensor:
+        whole = mask.new_full((n_rows * block[0], n_columns * block[1]), beyond)
+        whole[: mask.shape[0], : mask.shape[1]] = mask
+        return whole.view(n_rows, block[0], n_columns, block[1]).transpose(1, 2).flatten(2)
+
+    return tiles(False).any(-1).to(torch.uint8) + tiles(True).all(-1)
+
+
 @dataclass(frozen=True, repr=False)
 class Case:
     """A spec, its compiled pattern and one call."""

@@ -7,18 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subjects import EXAMPLES, Case, cases, example_cases, share
+from subjects import EXAMPLES, Case, cases, example_cases, share, tiles_of
 
 BLOCKS = st.sampled_from([(4, 4), (1, 1), (3, 5), (8, 2), (16, 16)])
-
-
-def tiles_by_hand(mask: torch.Tensor, block: tuple[int, int]) -> torch.Tensor:
-    """uint8 [n_q_tiles, n_k_tiles] of one slice: 0 absent, 1 partial, 2 full."""
-    rows = []
-    for row in mask.split(block[0], 0):
-        tiles = row.split(block[1], 1)
-        rows.append([2 if t.all() else 1 if t.any() else 0 for t in tiles])
-    return torch.tensor(rows, dtype=torch.uint8)
 
 
 def transposed_tiles(runs, index: int, n_columns: int, n_rows: int) -> torch.Tensor:
@@ -43,7 +34,7 @@ def check_layout(case: Case, block: tuple[int, int]) -> None:
     assert (layout.n_q, layout.n_k, layout.block) == (case.call.n_q, case.call.n_k, block)
     for b in range(case.call.batch):
         for h in range(case.call.heads):
-            wanted = tiles_by_hand(mask[b, h], block)
+            wanted = tiles_of(mask[b, h], block)
             assert torch.equal(layout.tiles(b, h), wanted), (b, h)
             index = layout.class_index(b, h)
             n_rows, n_columns = wanted.shape

@@ -200,18 +200,3 @@ def mask_of(spec: Spec, call: Call) -> torch.Tensor:
     k = torch.arange(call.n_k).view(1, 1, 1, -1)
     kept = spec.keep(q, k, call.everywhere())
     return kept.expand(call.batches, call.heads, call.n_q, call.n_k)
-
-
-def tiles_of(mask: torch.Tensor, block: tuple[int, int]) -> torch.Tensor:
-    """Tiles of a dense mask [n_q, n_k], one at a time: uint8, 0 absent, 1 partial, 2 full."""
-    n_q, n_k = mask.shape
-    rows, columns = -(-n_q // block[0]), -(-n_k // block[1])
-    out = torch.zeros(rows, columns, dtype=torch.uint8)
-    for i in range(rows):
-        for j in range(columns):
-            tile = mask[
-                i * block[0] : (i + 1) * block[0],
-                j * block[1] : (j + 1) * block[1],
-            ]
-            out[i, j] = 2 if tile.all() else 1 if tile.any() else 0
-    return out

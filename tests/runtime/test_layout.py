@@ -15,7 +15,7 @@ from maskc.codegen.runtime.binding import bind
 from maskc.codegen.runtime.layout import Layout
 from maskc.codegen.runtime.runs import row_of_runs
 from maskc.codegen.runtime.subdivide import build_layout
-from subjects import many
+from subjects import many, tiles_of
 
 CPU = torch.device("cpu")
 BLOCKS = ((16, 16), (16, 32), (32, 16), (48, 16), (5, 7))
@@ -87,7 +87,7 @@ def test_tiles_are_what_the_points_of_the_mask_say(spec_call, block):
     shape = layout.n_q_tiles, layout.n_k_tiles
     for batch in range(call.batches):
         for head in range(call.heads):
-            wanted = handmade.tiles_of(mask[batch, head], block)
+            wanted = tiles_of(mask[batch, head], block)
             assert torch.equal(layout.tiles(batch, head), wanted)
             index = layout.class_index(batch, head)
             for value, name in ((1, "partial"), (2, "full")):
@@ -105,7 +105,7 @@ def test_counts_of_tiles_and_pairs_are_exact(spec_call, block):
     spec, call = spec_call
     layout = build_layout(spec, call, block)
     mask = handmade.mask_of(spec, call)
-    tiles = [handmade.tiles_of(m, block) for m in mask.flatten(0, 1)]
+    tiles = [tiles_of(m, block) for m in mask.flatten(0, 1)]
     covers = [
         t.repeat_interleave(block[0], 0)[: call.n_q].repeat_interleave(block[1], 1)[:, : call.n_k]
         for t in tiles
@@ -255,7 +255,7 @@ def test_tile_rows_are_cut_where_the_reading_is_blind_over_a_whole_one():
     assert tile_parts(Reader(handmade.DRAWN, call, (24, 32))) == (1, 1)
     layout = build_layout(handmade.DRAWN, call, (48, 32))
     mask = handmade.mask_of(handmade.DRAWN, call)[0, 0]
-    assert torch.equal(layout.tiles(), handmade.tiles_of(mask, (48, 32)))
+    assert torch.equal(layout.tiles(), tiles_of(mask, (48, 32)))
     assert layout.kept_pairs == int(mask.sum())
     columns = expanded(layout.columns.full_start, layout.columns.full, 22, 15, 0).T
     assert torch.equal(columns, layout.tiles() == 2)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import maskc
 from maskc.codegen.runtime.panels import panels
 from maskc.codegen.runtime.reader import Reader
+from subjects import tiles_of
 
 PLANES = {
     "neighborhood": "neighborhood(y, n) & neighborhood(x, n + 1)",
@@ -64,14 +65,6 @@ def captioned() -> object:
     ).p
 
 
-def tiles_by_hand(mask: torch.Tensor, block: tuple[int, int]) -> torch.Tensor:
-    rows = [
-        [2 if t.all() else 1 if t.any() else 0 for t in row.split(block[1], 1)]
-        for row in mask.split(block[0], 0)
-    ]
-    return torch.tensor(rows, dtype=torch.uint8)
-
-
 def every_row_may_repeat(pattern):
     """A context where also few rows and narrow panels repeat, so that small calls show it."""
     names = vars(sys.modules[type(pattern).__module__])
@@ -85,7 +78,7 @@ def check(pattern, n_q, n_k, block, **given):
         layout = pattern.layout(n_q, n_k, block=block, **given)
         assert layout.kept_pairs == int(mask.sum())
     for head in range(given.get("heads", 1)):
-        wanted = tiles_by_hand(mask[0, head], block)
+        wanted = tiles_of(mask[0, head], block)
         assert torch.equal(layout.tiles(0, head), wanted)
     across = layout.columns
     for start, runs in ((across.partial_start, across.partial), (across.full_start, across.full)):

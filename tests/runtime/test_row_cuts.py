@@ -14,6 +14,7 @@ from test_layout import call_of
 from maskc.codegen.runtime.reader import Reader
 from maskc.codegen.runtime.row_cuts import aligned, row_pieces
 from maskc.codegen.runtime.subdivide import build_layout
+from subjects import tiles_of
 
 
 def drawn_cuts(q0, q1, index, call):
@@ -58,7 +59,7 @@ def test_tiles_are_those_of_the_mask_whatever_the_cuts(cuts, n_q, n_k, has_outli
     mask = handmade.mask_of(spec, call)[0, 0]
     for block in ((24, 16), (48, 8)):
         layout = build_layout(spec, call, block)
-        assert torch.equal(layout.tiles(), handmade.tiles_of(mask, block))
+        assert torch.equal(layout.tiles(), tiles_of(mask, block))
         assert layout.kept_pairs == int(mask.sum())
 
 

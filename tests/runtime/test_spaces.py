@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import maskc
 from maskc.grammar.parse import parse, source
 from meaning import Meaning
-from subjects import share
+from subjects import share, tiles_of
 
 
 def text_of(space, mask, *statements):
@@ -38,16 +38,8 @@ def assert_is(pattern, mask, n_q, n_k, **arguments):
     dense = pattern.dense_mask(n_q, n_k, **arguments)[0, 0].numpy()
     assert np.array_equal(dense, mask)
     for block in ((1, 1), (4, 8), (16, 16)):
-        tiles = pattern.layout(n_q, n_k, block=block, **arguments).tiles().numpy()
-        assert np.array_equal(tiles, tiles_of(mask, *block)), f"tiles of {block}"
-
-
-def tiles_of(mask, n_rows, n_keys):
-    """0 for tiles without a kept pair, 2 for those that keep all, 1 between."""
-    rows, keys = (range(0, n, size) for n, size in zip(mask.shape, (n_rows, n_keys), strict=True))
-    parts = [[mask[i : i + n_rows, j : j + n_keys] for j in keys] for i in rows]
-    tiles = [[2 if part.all() else int(part.any()) for part in row] for row in parts]
-    return np.array(tiles, dtype=np.uint8).reshape(len(rows), len(keys))
+        tiles = pattern.layout(n_q, n_k, block=block, **arguments).tiles()
+        assert torch.equal(tiles, tiles_of(torch.as_tensor(mask), block)), f"tiles of {block}"
 
 
 def assert_attends(pattern, n_q, n_k, **arguments):

@@ -83,7 +83,7 @@ def hold(got: Results, q, k, v, d_out, mask, **score) -> None:
     """
     mask = mask.expand(q.shape[0], q.shape[1], *mask.shape[-2:])
     exact = dense(q, k, v, d_out, mask, torch.float64, **score)
-    peer = dense(q, k, v, d_out, mask, q.dtype, **score)
+    peer = exact if q.dtype == torch.float64 else dense(q, k, v, d_out, mask, q.dtype, **score)
     summed = terms(q, k, v, d_out, exact.weights)
     empty = ~mask.any(-1)
     assert (got.lse[empty] == -math.inf).all()
