@@ -54,9 +54,8 @@ def test_targets_of_make_exist(page):
 
 def test_the_picture_of_the_readme_is_what_show_draws():
     command = next(c for c in COMMANDS if c.startswith("maskc show"))
-    assert in_process(*command.split()[1:]).out.rstrip("\n") == blocks(README, "text")[0].rstrip(
-        "\n"
-    )
+    drawn = in_process(*command.split()[1:]).out
+    assert drawn.rstrip("\n") == blocks(README, "text")[0].rstrip("\n")
 
 
 def test_the_spec_of_the_readme_is_the_example():
