@@ -81,7 +81,7 @@ def show(
         raise click.UsageError("--query is for an image: give --out")
     from maskc.stand_in import large_sizes
 
-    pattern, call = _pattern_and_call(file, n, chosen, shrink=shrink)
+    pattern, call = pattern_and_call(file, n, chosen, shrink=shrink)
     for name, index, length in (("--head", head, call.heads), ("--query", query, call.n_q)):
         if index is not None and index >= length:
             raise click.BadParameter(f"{index} is outside 0..{length}", param_hint=name)
@@ -138,7 +138,7 @@ def explain(
     """
     from maskc.explain import figures, rows
 
-    pattern, call = _pattern_and_call(file, n, chosen, document=min(DOCUMENT, max(n // 4, 1)))
+    pattern, call = pattern_and_call(file, n, chosen, document=min(DOCUMENT, max(n // 4, 1)))
     attention = _attention(file, pattern.name, "explain")
     told = shell.answered(
         lambda: figures(attention, call, head_dim=head_dim, block=block, device=device)
@@ -267,7 +267,7 @@ def _layout(
     return list(tiles)
 
 
-def _pattern_and_call(
+def pattern_and_call(
     file: Path, n: int, chosen: dict[str, Any], **more: Any
 ) -> tuple[ir.Pattern, Setting]:
     """The pattern that the options choose, and the call that they describe."""
