@@ -76,6 +76,17 @@ def together(*parts: Interval) -> bool:
     return True
 
 
+def ends_of_all(*parts: Interval) -> Node:
+    """Whether one pair is known where all parts take their low ends, and one for the high ends."""
+    if together(*parts):
+        return c.both(*(part.ends for part in parts))
+    # Parts of one value take it everywhere: then one other may vary.
+    ways = []
+    for i, part in enumerate(parts):
+        ways.append(c.both(part.ends, *(other.one for j, other in enumerate(parts) if j != i)))
+    return c.either(*ways)
+
+
 def changed(a: Interval, **parts: Any) -> Interval:
     """The interval of another node of the same variables: what was known of its value is not."""
     return replace(a, **{"least": None, "value": None, "step": None, **parts})

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from maskc import ir
-from maskc.bounds.interval import Interval, Intervals, apart, opposite, together
+from maskc.bounds.ends import ends_of_all
+from maskc.bounds.interval import Interval, Intervals, apart, opposite
 from maskc.bounds.literals import Literals
 from maskc.bounds.residue import count_in
 from maskc.ir import FALSE, TRUE, Const, Node, Op
@@ -98,7 +99,7 @@ def folded(node: ir.Fold, exists: bool, body: Reading) -> Reading:
 def _below(a: Interval, b: Interval, compare: Callable[[Node, Node], Node]) -> Reading:
     some = TRUE if a.low is None or b.high is None else compare(a.low, b.high)
     every = FALSE if a.high is None or b.low is None else compare(a.high, b.low)
-    joint = c.both(a.ends, b.ends) if together(a, opposite(b)) else FALSE
+    joint = ends_of_all(a, opposite(b))
     if joint == TRUE:
         return some, some, every
     return some, c.either(c.both(joint, some), every), every

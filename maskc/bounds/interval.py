@@ -126,7 +126,11 @@ class Intervals:
             low = c.select(every, a.low, c.select(some, low, b.low))
         if a.high is not None and b.high is not None and high is not None:
             high = c.select(every, a.high, c.select(some, high, b.high))
-        return Interval(low, high, varying, ends=FALSE, filled=FALSE)
+        ends, filled = (
+            c.either(c.both(every, x), c.both(c.negate(some), y))
+            for x, y in ((a.ends, b.ends), (a.filled, b.filled))
+        )
+        return Interval(low, high, varying, ends=ends, filled=filled)
 
     def _load(self, node: ir.Load, varying: frozenset[str]) -> Interval:
         if self.whole:

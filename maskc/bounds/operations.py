@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 
-from maskc.bounds.ends import NONE, Interval, apart, changed, opposite, together, trends
+from maskc.bounds.ends import NONE, Interval, apart, changed, ends_of_all, opposite, trends
 from maskc.ir import FALSE, Const, Node, Op
 from maskc.passes import construct as c
 
@@ -49,8 +49,7 @@ def unbounded(
 def _add(node: Op, parts: list[Interval]) -> Interval:
     lows, highs = [p.low for p in parts], [p.high for p in parts]
     low, high = of_all(c.add, lows), of_all(c.add, highs)
-    ends = c.both(*(p.ends for p in parts)) if together(*parts) else FALSE
-    return Interval(low, high, *trends(parts), ends, _sum_filled(parts))
+    return Interval(low, high, *trends(parts), ends_of_all(*parts), _sum_filled(parts))
 
 
 def _sum_filled(parts: list[Interval]) -> Node:
@@ -124,9 +123,7 @@ def _extreme(pick: Callable[..., Node], low_known: bool) -> Operation:
             low, high = _of_any(pick, lows), of_all(pick, highs)
         else:
             low, high = of_all(pick, lows), _of_any(pick, highs)
-        ends = c.both(*(p.ends for p in parts)) if together(*parts) else FALSE
-        if None in lows or None in highs:
-            ends = FALSE
+        ends = FALSE if None in lows or None in highs else ends_of_all(*parts)
         filled = c.both(*(p.filled for p in parts)) if apart(*parts) else FALSE
         return Interval(low, high, *trends(parts), ends, filled)
 
@@ -160,7 +157,7 @@ def _monotone(name: str, filled: bool = True) -> Operation:
 def _floordiv(node: Op, parts: list[Interval]) -> Interval:
     a, b = parts
     if b.varying or b.low is None:
-        return _varying_division(a, b)
+        return _or_single(node, parts, _varying_division(a, b))
     varying, rising, falling = trends([a, b])
     divisor = b.low
     low, high = (None if end is None else c.floordiv(end, divisor) for end in (a.low, a.high))
@@ -207,7 +204,7 @@ def _mod(node: Op, parts: list[Interval]) -> Interval:
     if b.varying or b.low is None or least is None or most is None or a.bounded is None:
         if most is None and b.at_least(1) and a.at_least(0):
             most = a.high
-        return Interval(least, most, varying, ends=FALSE, filled=FALSE)
+        return _or_single(node, parts, Interval(least, most, varying, ends=FALSE, filled=FALSE))
     low, high = a.bounded
     if a.value is not None:
         value = c.mod(a.value, b.low)
@@ -239,13 +236,36 @@ def _pow2(node: Op, parts: list[Interval]) -> Interval:
 
 def _shift(node: Op, parts: list[Interval]) -> Interval:
     """`a << b` is `a * pow2(b)`, `a >> b` is `a // pow2(b)`; both 0 where pow2 is."""
-    factor = _pow2(node, [parts[1]])
-    if not parts[1].varying and parts[1].low is not None:
-        power = c.operation("pow2", (parts[1].low,))
+    a, b = parts
+    if not b.varying and b.low is not None:
+        power = c.operation("pow2", (b.low,))
         factor = Interval(power, power)
+        return _product(a, factor) if node.name == "shl" else _floordiv(node, [a, factor])
     if node.name == "shl":
-        return _product(parts[0], factor)
-    return _floordiv(node, [parts[0], factor])
+        return _product(a, _pow2(node, [b]))
+    return _varying_shift(a, b)
+
+
+def _varying_shift(a: Interval, b: Interval) -> Interval:
+    """`a >> b`: it lies between a and 0 or -1, and moves one way in each where b is in 0..62."""
+    varying = a.varying | b.varying
+    if a.bounded is None or b.bounded is None:
+        return unbounded(varying, ZERO if a.at_least(0) else None)
+    inside = c.both(c.le(ZERO, b.bounded[0]), c.le(b.bounded[1], Const(62)))
+    corners = [
+        [c.operation("shr", (end, by)) for by in dict.fromkeys(b.bounded)] for end in a.bounded
+    ]
+    low, high = c.least(*corners[0]), c.greatest(*corners[1])
+    falls = not a.varying and a.at_least(0) and b.at_least(0)
+    return Interval(
+        c.select(inside, low, c.least(a.bounded[0], ZERO)),
+        c.select(inside, high, c.greatest(a.bounded[1], ZERO)),
+        varying,
+        b.falling if falls else NONE,
+        b.rising if falls else NONE,
+        c.both(inside, a.ends, b.ends) if apart(a, b) else FALSE,
+        FALSE,
+    )
 
 
 def _opaque(bound: Callable[[list[Interval]], tuple[Node | None, Node | None]]) -> Operation:
@@ -272,6 +292,21 @@ def _opaque(bound: Callable[[list[Interval]], tuple[Node | None, Node | None]]) 
         )
 
     return read
+
+
+def _or_single(node: Op, parts: list[Interval], read: Interval) -> Interval:
+    """The value itself where every argument is one value, else what was `read`."""
+    single = c.both(*(p.one for p in parts))
+    lows = tuple(p.low for p in parts if p.low is not None)
+    if read.low is None or read.high is None or single == FALSE or len(lows) < len(parts):
+        return read
+    exact = c.operation(node.name, lows)
+    return changed(
+        read,
+        low=c.select(single, exact, read.low),
+        high=c.select(single, exact, read.high),
+        ends=c.either(single, read.ends),
+    )
 
 
 def _bits(parts: list[Interval]) -> tuple[Node | None, Node | None]:
