@@ -7,7 +7,8 @@ from itertools import product
 import numpy as np
 
 from gallery.definition import Call, defines, on_grid, two_sided
-from gallery.vision import windows
+from gallery.vision import in_parts, plane_of
+from gallery.vision_windows import cut
 
 
 def cells(*extents: int) -> list[tuple[int, ...]]:
@@ -136,8 +137,7 @@ WINDOWS = (
 
 def in_windows(call: Call) -> np.ndarray:
     """Squares of `size`."""
-    y, x = call.coordinates(np.arange(call.n))
-    return windows(y // call["size"], x // call["size"])
+    return in_parts(call, *cut(plane_of(call), call["size"], call["size"]))
 
 
 @defines("hybrid/contrast.attn", *WINDOWS)

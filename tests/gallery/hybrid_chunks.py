@@ -7,6 +7,7 @@ import numpy as np
 from gallery.definition import Call, defines, on_grid, two_sided
 from gallery.hybrid import cells, everywhere, shrunk
 from gallery.vision import windows
+from gallery.vision_windows import rolled
 
 
 @defines(
@@ -36,12 +37,6 @@ def scout_local(call: Call) -> np.ndarray:
     return rat_local(call)
 
 
-def rolled_windows(length: int, size: int, shift: int) -> np.ndarray:
-    """Windows after a roll by `shift`, and the region of the roll: labels [length]."""
-    place = (np.arange(length) - shift) % length
-    return place // size * 2 + (np.arange(length) < shift)
-
-
 @defines(
     "hybrid/recursive_generalization.attn",
     on_grid(y=8, x=8)(heads=4, layer=2, n_layers=4, params={"short": 2, "long": 4}),
@@ -49,13 +44,14 @@ def rolled_windows(length: int, size: int, shift: int) -> np.ndarray:
     on_grid(y=6, x=12)(heads=2, layer=6, n_layers=8, params={"short": 2, "long": 6}),
 )
 def rectangles(call: Call) -> np.ndarray:
+    """The rolled plane is cut, and what the roll brought in is masked from the rest."""
     y, x = call.coordinates(np.arange(call.n))
     shifted = call.layer in (2, 6)
     halves = []
-    for height, width in ((call["short"], call["long"]), (call["long"], call["short"])):
-        rows = rolled_windows(call.grid["y"], height, height // 2 if shifted else 0)
-        columns = rolled_windows(call.grid["x"], width, width // 2 if shifted else 0)
-        halves.append(windows(rows[y], columns[x]))
+    for window in ((call["short"], call["long"]), (call["long"], call["short"])):
+        down, right = (size // 2 if shifted else 0 for size in window)
+        brought = windows(y < down, x < right)
+        halves.append(rolled(call.grid["y"], call.grid["x"], window, (down, right)) & brought)
     return np.repeat(np.stack(halves), call.heads // 2, axis=0)
 
 

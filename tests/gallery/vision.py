@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gallery.definition import Call, defines, on_grid
+from gallery.vision_windows import between, cut
 
 
 def nearest(length: int, kernel: int, dilation: int) -> np.ndarray:
@@ -21,6 +22,19 @@ def nearest(length: int, kernel: int, dilation: int) -> np.ndarray:
 def windows(*edges: np.ndarray) -> np.ndarray:
     """Pairs with the same label in every array: bool [q, k]."""
     return np.logical_and.reduce([label[:, None] == label[None, :] for label in edges])
+
+
+def plane_of(call: Call) -> np.ndarray:
+    """The positions of a call on their grid."""
+    return np.arange(call.n).reshape(tuple(call.grid.values()))
+
+
+def in_parts(call: Call, *parts: np.ndarray) -> np.ndarray:
+    """Positions that see their own part: bool [q, k]."""
+    keep = np.zeros((call.n, call.n), bool)
+    for part in parts:
+        keep[between(part, part)] = True
+    return keep
 
 
 @defines(
@@ -41,8 +55,7 @@ def dinat(call: Call) -> np.ndarray:
     on_grid(y=7, x=9)(params={"size": 3}),
 )
 def block_attention(call: Call) -> np.ndarray:
-    y, x = call.coordinates(np.arange(call.n))
-    return windows(y // call["size"], x // call["size"])
+    return in_parts(call, *cut(plane_of(call), call["size"], call["size"]))
 
 
 @defines(
@@ -51,9 +64,9 @@ def block_attention(call: Call) -> np.ndarray:
     on_grid(y=14, x=7)(params={"size": 7}),
 )
 def grid_attention(call: Call) -> np.ndarray:
-    y, x = call.coordinates(np.arange(call.n))
-    height, width = call.grid.values()
-    return windows(y % (height // call["size"]), x % (width // call["size"]))
+    plane = plane_of(call)
+    down, right = (length // call["size"] for length in plane.shape)
+    return in_parts(call, *(plane[i::down, j::right] for i in range(down) for j in range(right)))
 
 
 @defines(
@@ -62,6 +75,7 @@ def grid_attention(call: Call) -> np.ndarray:
     on_grid(y=7, x=5)(heads=2, params={"width": 3}),
 )
 def cswin(call: Call) -> np.ndarray:
-    y, x = call.coordinates(np.arange(call.n))
-    tall, wide = windows(x // call["width"]), windows(y // call["width"])
-    return np.where(call.head < call.heads // 2, tall, wide)
+    plane, width = plane_of(call), call["width"]
+    tall = in_parts(call, *cut(plane, plane.shape[0], width))
+    wide = in_parts(call, *cut(plane, width, plane.shape[1]))
+    return np.stack([tall] * (call.heads // 2) + [wide] * (call.heads // 2))
