@@ -8,7 +8,8 @@ each piece gives its exact part of the gradients.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,9 +19,9 @@ from maskc.codegen.runtime.call import Call, Spec
 from maskc.codegen.runtime.dense import own_dtypes
 from maskc.codegen.runtime.layout import Layout
 from maskc.codegen.runtime.torch_backward import gradients_of
+from maskc.codegen.runtime.torch_bands import Band, bands_of
 from maskc.codegen.runtime.torch_forward import forward_of
 from maskc.codegen.runtime.torch_pieces import Work
-from maskc.codegen.runtime.torch_planner import plan_torch
 
 SAFE_LOGIT = 1e30
 """Logits that cannot exceed this need no care: adding -inf to them gives -inf."""
@@ -58,7 +59,8 @@ def attend_torch(
     """
     wanted = trained_inputs(spec, call)
     inputs = [call.tensors[name] for name in wanted]
-    forward = Forward(layout, call, spec, scale, results, wanted)
+    trained = torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v, *inputs))
+    forward = Forward(layout, call, spec, scale, results, wanted, trained)
     return TorchAttention.apply(q, k, v, forward, *inputs)
 
 
@@ -79,14 +81,27 @@ class Forward:
     scale: float
     results: tuple[torch.Tensor, torch.Tensor] | None
     wanted: tuple[str, ...]
-    careful: bool = False
+    trained: bool
+    """Whether there will be a backward pass"""
     exact: torch.Tensor | None = None
-    """The output before it was rounded to 16 bits, where it was"""
+    """The output before it was rounded to 16 bits, where it was and there will be one"""
 
-    def work(self, call: Call, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> Work:
-        """What there is to compute on these tensors."""
-        plan = plan_torch(self.layout, self.spec, self.call)
-        return Work(plan, self.spec, call, self.scale, _flat(q), _flat(k), _flat(v), self.careful)
+    def works(
+        self, call: Call, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor
+    ) -> Iterator[tuple[Band, Work]]:
+        """What there is to compute on these tensors, band by band."""
+        q, k, v = (x.flatten(0, -3) for x in (q, k, v))
+        converted = q[0].numel() if q.dtype != _wide(q.dtype) else 0
+        for band in bands_of(self.layout, self.spec, self.call, converted):
+            rows, keys = _of(q, band.slices), (_of(k, band.kv_slices), _of(v, band.kv_slices))
+            careful = _needs_care(rows, *keys, self.scale)
+            first = band.slices.start
+            yield (
+                band,
+                Work(
+                    band.plan, self.spec, call, self.scale, rows, *keys, careful, first_slice=first
+                ),
+            )
 
 
 class TorchAttention(torch.autograd.Function):
@@ -97,17 +112,25 @@ class TorchAttention(torch.autograd.Function):
         q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, forward: Forward, *inputs: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """`out` and `lse` of `attend_torch`."""
-        q_flat, k_flat, v_flat = _flat(q), _flat(k), _flat(v)
-        forward.careful = _needs_care(q_flat, k_flat, v_flat, forward.scale)
         if forward.results is not None:
             out, lse = forward.results
             return out, lse.view(q.shape[:3])
+        shape = (*q.shape[:3], v.shape[3])
+        out, lse = q.new_empty(shape), q.new_empty(q.shape[:3], dtype=_wide(q.dtype))
+        if forward.trained and out.dtype != lse.dtype:
+            forward.exact = q.new_empty(shape, dtype=lse.dtype)
         with own_dtypes(q.device):
-            exact, lse = forward_of(forward.work(forward.call, q_flat, k_flat, v_flat))
-        exact = exact.view(*q.shape[:3], -1)
-        out = exact.to(q.dtype)
-        forward.exact = None if out.dtype == exact.dtype else exact
-        return out, lse.view(q.shape[:3])
+            for band, work in forward.works(forward.call, q, k, v):
+                rounded, of_rows = _part(out, band.slices), _part(lse, band.slices)
+                exact = rounded
+                if forward.exact is not None:
+                    exact = _part(forward.exact, band.slices)
+                elif out.dtype != lse.dtype:
+                    exact = torch.empty_like(rounded, dtype=lse.dtype)
+                forward_of(work, exact, of_rows)
+                if exact is not rounded:
+                    rounded.copy_(exact)
+        return out, lse
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
@@ -172,32 +195,47 @@ def _gradients(
     trained = tuple((leaf, torch.zeros_like(leaf)) for leaf in leaves)
     named = dict(zip(forward.wanted, leaves, strict=True))
     call = replace(forward.call, tensors={**forward.call.tensors, **named})
-    work = forward.work(call, *qkv)
-    careful = work.careful or not bool(d_out.sum().isfinite())
+    gradients = tuple(x.new_empty(x.shape) for x in qkv)
+    out, lse, d_out, d_lse = (x.flatten(0, 1) for x in (out, lse, d_out, d_lse))
     with own_dtypes(lse.device), torch.no_grad():
-        gradients = gradients_of(
-            replace(work, trained=trained, careful=careful),
-            _flat(out),
-            lse.flatten(0, 1),
-            _flat(d_out),
-            d_lse.flatten(0, 1),
-        )
-    shaped = (g.to(x.dtype).view(x.shape) for g, x in zip(gradients, qkv, strict=True))
-    return *shaped, *(gradient for _, gradient in trained)
+        for band, work in forward.works(call, *qkv):
+            results, d_results = (
+                (_of(a, band.slices), b[band.slices.start : band.slices.stop])
+                for a, b in ((out, lse), (d_out, d_lse))
+            )
+            careful = work.careful or not bool(d_results[0].sum().isfinite())
+            places = (band.slices, band.kv_slices, band.kv_slices)
+            rounded = [_part(x, slices) for x, slices in zip(gradients, places, strict=True)]
+            exact = tuple(
+                x if x.dtype == y.dtype else torch.empty_like(x, dtype=y.dtype)
+                for x, y in zip(rounded, work.qkv, strict=True)
+            )
+            gradients_of(replace(work, trained=trained, careful=careful), results, d_results, exact)
+            for x, y in zip(rounded, exact, strict=True):
+                if x is not y:
+                    x.copy_(y)
+    return *gradients, *(gradient for _, gradient in trained)
 
 
-def _flat(x: torch.Tensor) -> torch.Tensor:
-    """[batch, heads, n, D] as [batch * heads, n, D] in float32 or float64, last axis dense."""
-    wide = torch.float64 if x.dtype == torch.float64 else torch.float32
-    x = x.to(wide).flatten(0, -3)
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    """What is computed in."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def _of(x: torch.Tensor, slices: range) -> torch.Tensor:
+    """Some slices of x [slices, n, D], to compute with: the last axis dense."""
+    x = x[slices.start : slices.stop].to(_wide(x.dtype))
     return x if x.stride(-1) == 1 else x.contiguous()
+
+
+def _part(x: torch.Tensor, slices: range) -> torch.Tensor:
+    """Some slices of x [batch, heads, n, ...], which is contiguous: a view."""
+    return x.flatten(0, 1)[slices.start : slices.stop]
 
 
 def _needs_care(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> bool:
     """Whether NaN, inf or overflowing logits of dropped pairs could spread."""
-    ranges = [x.aminmax() for x in (q, k)]
-    q_most, k_most = (torch.maximum(high, -low) for low, high in ranges)
-    calm = (
-        q_most * k_most * (q.shape[-1] * max(abs(scale), 1.0)) < SAFE_LOGIT
-    ) & v.sum().isfinite()
-    return not bool(calm)
+    (q_low, q_high), (k_low, k_high), (v_low, v_high) = (x.aminmax() for x in (q, k, v))
+    q_most, k_most = torch.maximum(q_high, -q_low), torch.maximum(k_high, -k_low)
+    calm = q_most * k_most * (q.shape[-1] * max(abs(scale), 1.0)) < SAFE_LOGIT
+    return not bool(calm & (v_low > -math.inf) & (v_high < math.inf))

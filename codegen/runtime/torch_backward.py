@@ -16,14 +16,25 @@ LOG2_E = 1.4426950408889634
 
 
 def gradients_of(
-    work: Work, out: torch.Tensor, lse: torch.Tensor, d_out: torch.Tensor, d_lse: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Gradients of q, k and v, flat.
+    work: Work,
+    results: tuple[torch.Tensor, torch.Tensor],
+    d_results: tuple[torch.Tensor, torch.Tensor],
+    gradients: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+) -> None:
+    """Write the gradients of q, k and v into `gradients`, whatever was there.
 
     A pair's weight is P = exp(s - lse); dS = P * (d_out . v - delta) with delta = d_out . out, less
     what flows into lse itself.
+
+    Args:
+        work: what is computed.
+        results: `out` and `lse`, flat, as `forward_of` writes them.
+        d_results: their gradients.
+        gradients: dq, dk and dv, of the shapes and the dtype of q, k and v.
+
     """
-    dq, dk, dv = _no_gradients(work)
+    (out, lse), (d_out, d_lse) = results, d_results
+    dq, dk, dv = (gradient.zero_() for gradient in gradients)
     empty = lse == -math.inf
     if bool(empty.any()):
         lse, d_lse = (x.masked_fill(empty, 0.0) for x in (lse, d_lse))
@@ -33,21 +44,16 @@ def gradients_of(
     for walk in work.plan.walks:
         along = work.along(walk)
         of_rows = rows_along(walk, d_out), rows_along(walk, lse), rows_along(walk, delta)
-        gradients = _no_gradients(along)
-        _add_gradients(along, walk.pieces, of_rows, gradients)
+        parts = tuple(x.new_zeros(x.shape) for x in along.qkv)
+        _add_gradients(along, walk.pieces, of_rows, parts)
         rows, keys = walk.slices, walk.kv_slices
-        part = gradients[0]
-        part = part if walk.q_map is None else part.index_select(1, walk.q_map.argsort())
+        places = walk.places
+        part = parts[0] if places is None else parts[0].index_select(1, places)
         dq[rows.start : rows.stop].add_(part)
-        for total, part in zip((dk, dv), gradients[1:], strict=True):
+        for total, part in zip((dk, dv), parts[1:], strict=True):
             total[keys.start : keys.stop].index_add_(1, walk.k_map, part)
-    return dq.mul_(work.scale), dk.mul_(work.scale), dv
-
-
-def _no_gradients(work: Work) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Zeros for dq, dk and dv, dense whatever the strides of q, k and v are."""
-    q, k, v = work.qkv
-    return q.new_zeros(q.shape), k.new_zeros(k.shape), v.new_zeros(v.shape)
+    dq.mul_(work.scale)
+    dk.mul_(work.scale)
 
 
 def _add_gradients(

@@ -22,26 +22,25 @@ FUSED_AT_ONCE = 1 << 22
 """Pairs of one fused call on gathered keys, or with a mask of its own: bounds the copies."""
 
 
-def forward_of(work: Work) -> tuple[torch.Tensor, torch.Tensor]:
-    """`out` [slices, n_q, Dv] and `lse` [slices, n_q], in the dtype of the work."""
+def forward_of(work: Work, out: torch.Tensor, lse: torch.Tensor) -> None:
+    """Write `out` [slices, n_q, Dv] and `lse` [slices, n_q], both in the dtype of the work."""
     plan = work.plan
-    shape = (*work.q.shape[:2], work.v.shape[2])
-    out = work.q.new_empty(shape) if plan.complete else work.q.new_zeros(shape)
-    lse = work.q.new_full(shape[:2], -math.inf)
+    if not plan.complete:
+        out.zero_()
+    lse.fill_(-math.inf)
     _attend(work, plan.pieces, out, lse)
     for walk in plan.walks:
         along = work.along(walk)
         rows = slice(walk.slices.start, walk.slices.stop)
         here = out[rows], lse[rows]
-        if walk.q_map is None:
+        places = walk.places
+        if places is None:
             _attend(along, walk.pieces, *here)
             continue
-        part_out = work.q.new_zeros((*along.q.shape[:2], shape[2]))
+        part_out = work.q.new_zeros((*along.q.shape[:2], out.shape[2]))
         part_lse = work.q.new_full(along.q.shape[:2], -math.inf)
         _attend(along, walk.pieces, part_out, part_lse)
-        back = walk.q_map.argsort()
-        _merge(here, (part_out.index_select(1, back), part_lse.index_select(1, back)), False)
-    return out, lse
+        _merge(here, (part_out.index_select(1, places), part_lse.index_select(1, places)), False)
 
 
 def _attend(
@@ -55,7 +54,7 @@ def _attend(
         if fuses and isinstance(piece, Piece) and not piece.live:
             q = tiles_of_slices(even.q, piece, of_keys=False)
             k, v = (tiles_of_slices(x, piece, of_keys=True) for x in (even.k, even.v))
-            part = _fused(q, k, v, piece.mask, work.scale)
+            part = _fused(q, k, v, bias_of(piece.mask, work.q.dtype), work.scale)
             rows = tiles_of_slices(out, piece, of_keys=False)
             _merge((rows, tiles_of_slices(lse, piece, of_keys=False)), part, piece.fresh)
             continue
@@ -83,7 +82,7 @@ def _even(work: Work) -> Work:
 
 
 def _fused(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, scale: float
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None, scale: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Out and log-sum-exp of attention in each of [a, b] tiles; -inf in rows without keys.
 
@@ -91,26 +90,25 @@ def _fused(
         q: [a, b, R, D].
         k: [a, b, L, D].
         v: [a, b, L, D].
-        mask: bool, broadcasts to [a, b, R, L], or None.
+        bias: 0 or -inf for each pair, broadcasts to [a, b, R, L], or None.
         scale: factor on q . k.
 
     """
-    bias = bias_of(mask, q.dtype)
-    bias = bias if bias is None else bias.expand(*q.shape[:3], k.shape[2])
+    whole = bias if bias is None else bias.expand(*q.shape[:3], k.shape[2])
     out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        q, k, v, 0.0, False, attn_mask=bias, scale=scale
+        q, k, v, 0.0, False, attn_mask=whole, scale=scale
     )
-    if mask is not None:
-        some = mask.any(-1)
-        if not bool(some.all()):
-            lse = lse.masked_fill(~some, -math.inf)
+    if bias is not None:
+        empty = bias.amax(-1) == -math.inf
+        if bool(empty.any()):
+            lse = lse.masked_fill(empty, -math.inf)
     return out, lse
 
 
 def _fused_chunk(work: Work, chunk: Chunk) -> tuple[torch.Tensor, torch.Tensor]:
-    mask = chunk.mask if chunk.mask is None or chunk.mask.ndim == 2 else chunk.mask[:, None]
+    bias = chunk.bias if chunk.bias is None or chunk.bias.ndim == 2 else chunk.bias[:, None]
     q, k, v = (x[:, None] for x in (chunk.q, chunk.k, chunk.v))
-    out, lse = _fused(q, k, v, mask, work.scale)
+    out, lse = _fused(q, k, v, bias, work.scale)
     return out[:, 0], lse[:, 0]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -39,6 +39,29 @@ class Piece:
         """Pairs computed."""
         return self.q_slice.n * self.q_first.n * self.n_rows * self.n_keys
 
+    @property
+    def places(self) -> tuple[Progression, Progression, Progression, Progression]:
+        """Slices of q and of the keys; first rows and first keys."""
+        return self.q_slice, self.kv_slice, self.q_first, self.k_first
+
+    def part(self, first_slice: int, last_slice: int, first_tile: int, last_tile: int) -> Piece:
+        """Some of its slices, with some tiles of each; the steps of what is one of are 0."""
+        q_slice, kv_slice = (x.part(first_slice, last_slice) for x in (self.q_slice, self.kv_slice))
+        q_first, k_first = (x.part(first_tile, last_tile) for x in (self.q_first, self.k_first))
+        return replace(self, q_slice=q_slice, kv_slice=kv_slice, q_first=q_first, k_first=k_first)
+
+    def of_slices(self, q_slices: range, kv_slices: range) -> Piece | None:
+        """What of it is in these slices, which are counted from the first ones."""
+        begin, end = self.q_slice.within(q_slices)
+        if begin == end:
+            return None
+        part = self.part(begin, end, 0, self.q_first.n)
+        return replace(
+            part,
+            q_slice=replace(part.q_slice, first=part.q_slice.first - q_slices.start),
+            kv_slice=replace(part.kv_slice, first=part.kv_slice.first - kv_slices.start),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gathered:
@@ -68,6 +91,20 @@ class Gathered:
         """Pairs computed."""
         return self.k_first.numel() * self.n_rows * self.width
 
+    def of_slices(self, q_slices: range, kv_slices: range) -> Gathered | None:
+        """What of it is in these slices, which are counted from the first ones."""
+        here = (self.q_slice >= q_slices.start) & (self.q_slice < q_slices.stop)
+        if not bool(here.any()):
+            return None
+        return replace(
+            self,
+            q_slice=self.q_slice[here] - q_slices.start,
+            kv_slice=self.kv_slice[here] - kv_slices.start,
+            q_first=self.q_first[here],
+            k_first=self.k_first[here],
+            tile=None if self.tile is None else self.tile[here],
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Walk:
@@ -84,6 +121,29 @@ class Walk:
     k_map: torch.Tensor
     """int64 [n], some of the keys"""
     pieces: tuple[Piece, ...]
+
+    @property
+    def places(self) -> torch.Tensor | None:
+        """Which row of the walk each query row is: int64 [n_q], or None."""
+        if self.q_map is None:
+            return None
+        places = torch.empty_like(self.q_map)
+        places[self.q_map] = torch.arange(places.numel(), device=places.device)
+        return places
+
+    def of_slices(self, q_slices: range, kv_slices: range) -> Walk | None:
+        """What of it is in these slices, which are counted from the first ones."""
+        q, q_inside = _common(self.slices, q_slices)
+        kv, kv_inside = _common(self.kv_slices, kv_slices)
+        pieces = [piece.of_slices(q_inside, kv_inside) for piece in self.pieces]
+        pieces = tuple(piece for piece in pieces if piece is not None)
+        return replace(self, slices=q, kv_slices=kv, pieces=pieces) if pieces else None
+
+
+def _common(a: range, b: range) -> tuple[range, range]:
+    """What is in both, counted from the first of b, and from the first of a."""
+    first, last = max(a.start, b.start), min(a.stop, b.stop)
+    return range(first - b.start, last - b.start), range(first - a.start, last - a.start)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,3 +164,18 @@ class TorchPlan:
         """Pairs computed, over all slices."""
         every = [*self.pieces, *(piece for walk in self.walks for piece in walk.pieces)]
         return sum(piece.pairs for piece in every)
+
+    @property
+    def n_pieces(self) -> int:
+        """The number of all pieces."""
+        return len(self.pieces) + sum(len(walk.pieces) for walk in self.walks)
+
+    def of_slices(self, q_slices: range, kv_slices: range) -> TorchPlan:
+        """What of it is in these slices, which are counted from the first ones."""
+        pieces = [piece.of_slices(q_slices, kv_slices) for piece in self.pieces]
+        walks = [walk.of_slices(q_slices, kv_slices) for walk in self.walks]
+        return replace(
+            self,
+            pieces=tuple(piece for piece in pieces if piece is not None),
+            walks=tuple(walk for walk in walks if walk is not None),
+        )

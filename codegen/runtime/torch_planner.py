@@ -18,6 +18,7 @@ from maskc.codegen.runtime.torch_spans import (
     full_runs_of,
     in_step,
     progressions,
+    stacked_spans,
     touching_spans,
     without_ranges,
 )
@@ -124,7 +125,10 @@ class Region:
         return pieces, left
 
     def _coarse(self, spans: Sequence[Span]) -> list[Span]:
-        """The spans, those of adjacent rows made one where they see nearly the same keys."""
+        """The spans, those of adjacent rows made one where they see nearly the same keys.
+
+        Few keys must be the very same ones, and in full.
+        """
         bq, bk = self.block
         height = COARSE_ROWS // bq
         if height < 2:
@@ -139,7 +143,8 @@ class Region:
                 whole = height * (last - first) <= MOST_IN_VAIN * sum(s.width for s in cluster)
                 whole &= (last - first) * bk >= LEAST_COARSE
                 whole &= not any(LIVE in span.tiles for span in cluster)
-                out += [as_one_span(cluster, height)] if whole else cluster
+                row = cluster[0].row // height * height
+                out += [as_one_span(cluster, row, height)] if whole else stacked_spans(cluster)
         return out
 
     def _regular(
@@ -156,11 +161,16 @@ class Region:
             mask = None if live else self._mask(same[0], n_rows, n_keys)
             for rows, columns in in_step([(span.row, span.first) for span in same]):
                 piece = self._piece(rows, columns, n_rows, n_keys, mask, live)
-                small = piece.pairs * n_slices < LEAST_PAIRS and height == 1
-                if small and not all_of_them:
-                    loose += [Span(rows[i], columns[i], tiles) for i in range(rows.n)]
+                if piece.pairs * n_slices < LEAST_PAIRS and not all_of_them:
+                    width = len(tiles) // height
+                    lines = [tiles[j * width : (j + 1) * width] for j in range(height)]
+                    loose += [
+                        Span(rows[i] + j, columns[i], line)
+                        for i in range(rows.n)
+                        for j, line in enumerate(lines)
+                    ]
                 else:
-                    pieces.append(_trimmed(piece))
+                    pieces.append(_joined(_trimmed(piece)))
         return pieces, loose
 
     def _piece(
@@ -336,6 +346,15 @@ def _trimmed(piece: Piece) -> Piece:
         n_keys=last - first,
         mask=None if bool(mask.all()) else mask,
     )
+
+
+def _joined(piece: Piece) -> Piece:
+    """The piece with tiles that follow one another and see the same keys as one tile."""
+    below = piece.q_first.step == piece.n_rows and piece.k_first.step == 0
+    if piece.mask is not None or piece.live or not below:
+        return piece
+    part = piece.part(0, piece.q_slice.n, 0, 1)
+    return replace(part, n_rows=piece.n_rows * piece.q_first.n)
 
 
 def _slices_in_step(slices: Iterable[int], call: Call) -> list[tuple[Progression, Progression]]:

@@ -20,6 +20,16 @@ class Progression:
     def __getitem__(self, i: int) -> int:
         return self.first + i * self.step
 
+    def part(self, begin: int, end: int) -> Progression:
+        """Those for i in range(begin, end); the step of a single one is 0."""
+        n = end - begin
+        return Progression(self[begin], self.step if n > 1 else 0, n)
+
+    def within(self, ints: range) -> tuple[int, int]:
+        """The i, as a range, for which the int is in `ints`, whose step is 1."""
+        inside = [i for i in range(self.n) if self[i] in ints]
+        return (inside[0], inside[-1] + 1) if inside else (0, 0)
+
 
 def in_step(places: list[tuple[int, int]]) -> list[tuple[Progression, Progression]]:
     """Places (row, column) as few pairs of progressions.
@@ -39,7 +49,7 @@ def in_step(places: list[tuple[int, int]]) -> list[tuple[Progression, Progressio
 
 
 def progressions(pairs: list[tuple[int, int]]) -> list[tuple[Progression, Progression]]:
-    """The pairs, in order, cut into runs with one step."""
+    """The pairs, in order, cut into runs with one step, which is not negative."""
     out = []
     i = 0
     while i < len(pairs):
@@ -48,7 +58,8 @@ def progressions(pairs: list[tuple[int, int]]) -> list[tuple[Progression, Progre
         step_a = step_b = 0
         if i + 1 < len(pairs):
             step_a, step_b = pairs[i + 1][0] - a, pairs[i + 1][1] - b
-        while i + n < len(pairs) and pairs[i + n] == (a + n * step_a, b + n * step_b):
+        ahead = step_a >= 0 and step_b >= 0
+        while i + n < len(pairs) and ahead and pairs[i + n] == (a + n * step_a, b + n * step_b):
             n += 1
         if n == 1:
             step_a = step_b = 0
@@ -69,14 +80,27 @@ def touching_spans(spans: Iterable[Span]) -> list[list[Span]]:
     return clusters
 
 
-def as_one_span(cluster: list[Span], height: int) -> Span:
-    """Spans of height 1 that overlap or touch, as one of all rows of their band."""
-    row = cluster[0].row // height * height
+def as_one_span(cluster: list[Span], row: int, height: int) -> Span:
+    """Spans of height 1 that overlap or touch, as one of the `height` rows from `row` on."""
     first, last = cluster[0].first, max(span.last for span in cluster)
     tiles = [[ABSENT] * (last - first) for _ in range(height)]
     for span in cluster:
         tiles[span.row - row][span.first - first : span.last - first] = span.tiles
     return Span(row, first, tuple(number for line in tiles for number in line), height)
+
+
+def stacked_spans(cluster: list[Span]) -> list[Span]:
+    """Spans of height 1, with adjacent rows that see the same keys in full as one span."""
+    stacks: list[list[Span]] = []
+    for span in sorted(cluster, key=lambda span: (span.first, span.last, span.row)):
+        full = all(number == FULL for number in span.tiles)
+        above = stacks[-1][-1] if stacks else None
+        same = above is not None and (above.first, above.tiles) == (span.first, span.tiles)
+        if full and same and above is not None and above.row + 1 == span.row:
+            stacks[-1].append(span)
+        else:
+            stacks.append([span])
+    return [as_one_span(stack, stack[0].row, len(stack)) for stack in stacks]
 
 
 def full_runs_of(span: Span) -> list[tuple[int, int]]:

@@ -77,12 +77,40 @@ NAMES = ("both_ways", "every_eighth", "scattered", "drawn_blocks", "by_head", "f
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("n", [97, 700])
+@pytest.mark.parametrize("n", [97, 300, pytest.param(700, marks=pytest.mark.slow)])
 def test_irregular_masks_are_exact(patterns, name, n):
     pattern = getattr(patterns, name)
     tensors = drawn((2, 4, n, 16), (2, 2, n, 16), dtype=torch.float32)
     mask = pattern.dense_mask(n, batch=2, heads=4, kv_heads=2)
     hold(run(pattern, *tensors), *tensors, mask)
+
+
+@pytest.mark.parametrize("heads", ["{1, 2}", "{0, 3, 5}", "{2, 5}", "{1, 2, 6}", "{7}"])
+def test_any_heads_may_share_a_mask(heads):
+    pattern = maskc.loads(f"""
+        pattern some_heads = causal & (recent(8) | (head in {heads} & recent(200)))
+    """).some_heads
+    tensors = drawn((1, 8, 500, 16), (1, 4, 500, 16))
+    hold(run(pattern, *tensors), *tensors, pattern.dense_mask(500, heads=8, kv_heads=4))
+
+
+@pytest.mark.parametrize("name", ["sinks_and_window", "every_eighth", "drawn_blocks", "capped"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_16_bits_are_as_exact_in_bands(name, dtype, monkeypatch):
+    pattern = getattr(maskc.loads(SPEC.replace("seed: int = 1", "seed: int = 3")), name)
+    module = __import__("sys").modules[pattern.spec.keep.__module__]
+    tensors = drawn((2, 6, 700, 16), (2, 2, 700, 16), dtype=dtype)
+    whole = run(pattern, *tensors)
+    for limit in ("BAND_ENTRIES", "BAND_PAIRS"):
+        monkeypatch.setattr(module, limit, 1)
+    in_bands = run(pattern, *tensors)
+    known = pattern.layouts.layout(
+        pattern.spec, pattern.bind(700, batch=2, heads=6, kv_heads=2), (64, 64)
+    )._known
+    assert any("torch bands" in key for key in known if isinstance(key, tuple))
+    for field in ("out", "lse", "dq", "dk", "dv"):
+        a, b = getattr(whole, field), getattr(in_bands, field)
+        assert torch.allclose(a.double(), b.double(), atol=2 * torch.finfo(dtype).eps), field
 
 
 @pytest.mark.parametrize("name", ("scattered", "every_eighth", "by_head"))

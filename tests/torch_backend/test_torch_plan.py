@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import maskc
 from maskc.codegen.runtime.torch_pieces import Work, chunks, rows_along
-from maskc.codegen.runtime.torch_plan import TORCH_BLOCK, TorchPlan
+from maskc.codegen.runtime.torch_plan import TORCH_BLOCK, Piece, TorchPlan
 from maskc.codegen.runtime.torch_planner import TorchPlanner
 from subjects import EXAMPLES
 
@@ -31,10 +33,23 @@ def plan_of(pattern, n_q: int, n_k: int | None = None, **arguments) -> tuple[Tor
     return plan, Work(plan, pattern.spec, call, 1.0, q, k, k.clone(), careful=False)
 
 
+def bands(plan: TorchPlan, work: Work, width: int) -> list[Work]:
+    """The work cut into bands of so many slices."""
+    group = work.call.heads // work.call.kv_heads
+    parts = []
+    for first in range(0, work.q.shape[0], width):
+        q = range(first, min(first + width, work.q.shape[0]))
+        kv = range(q.start // group, q.stop // group)
+        k = work.k[kv.start : kv.stop]
+        part = replace(work, plan=plan.of_slices(q, kv), q=work.q[q.start : q.stop], k=k, v=k)
+        parts.append(replace(part, first_slice=first))
+    return parts
+
+
 def times_seen(work: Work) -> torch.Tensor:
     """How often each pair is in a chunk of the plan: [batch, heads, n_q, n_k]."""
     call = work.call
-    seen = torch.zeros(call.batches * call.heads, call.n_q, call.n_k)
+    seen = torch.zeros(work.q.shape[0], call.n_q, call.n_k)
     q_id = torch.arange(work.q.numel()).view(work.q.shape[:2])
     k_id = torch.arange(work.k.numel()).view(*work.k.shape[:2], 1)
     parts = [(work, piece, q_id, k_id) for piece in work.plan.pieces]
@@ -49,7 +64,7 @@ def times_seen(work: Work) -> torch.Tensor:
             kept = kept if chunk.mask is None else kept * chunk.mask
             place = rows[:, :, None] * call.n_k + keys[:, None, :]
             seen.view(-1).index_add_(0, place.flatten(), kept.flatten())
-    return seen.view(call.batches, call.heads, call.n_q, call.n_k)
+    return seen.unflatten(0, (-1, call.heads)) if seen.shape[0] % call.heads == 0 else seen
 
 
 def arguments_of(name: str, n: int) -> dict:
@@ -73,13 +88,43 @@ def test_examples_see_each_kept_pair_once(path):
 
 
 @pytest.mark.parametrize("name", ["window_and_sinks", "long_window", "by_head", "scattered"])
-@pytest.mark.parametrize(("n_q", "n_k"), [(333, 333), (100, 500), (2100, 2100), (300, 77)])
+@pytest.mark.parametrize(
+    ("n_q", "n_k"),
+    [(333, 333), (100, 500), pytest.param(2100, 2100, marks=pytest.mark.slow), (300, 77)],
+)
 def test_every_kept_pair_is_seen_once(name, n_q, n_k):
     pattern = getattr(maskc.loads(SPEC), name)
     plan, work = plan_of(pattern, n_q, n_k, batch=2, heads=2)
     mask = pattern.dense_mask(n_q, n_k, batch=2, heads=2)
     assert torch.equal(times_seen(work), mask.float())
     assert plan.pairs >= int(mask.sum())
+
+
+@pytest.mark.parametrize("name", ["window_and_sinks", "by_head", "scattered", "drawn_blocks"])
+@pytest.mark.parametrize("width", [2, 4, 6])
+def test_bands_of_a_plan_see_the_pairs_of_their_slices(name, width):
+    pattern = getattr(maskc.loads(SPEC), name)
+    plan, work = plan_of(pattern, 700, batch=2, heads=4, kv_heads=2)
+    mask = pattern.dense_mask(700, batch=2, heads=4, kv_heads=2).flatten(0, 1).float()
+    parts = bands(plan, work, width)
+    assert [part.q.shape[0] for part in parts] == [min(width, 8 - i) for i in range(0, 8, width)]
+    assert torch.equal(torch.cat([times_seen(part).flatten(0, -3) for part in parts]), mask)
+
+
+def test_bands_of_walks_see_the_pairs_of_their_slices():
+    pattern = maskc.loads("pattern p = causal & (recent(64) | (head > 0 & strided(64)))").p
+    plan, work = plan_of(pattern, 2000, batch=2, heads=3)
+    mask = pattern.dense_mask(2000, batch=2, heads=3).flatten(0, 1).float()
+    parts = bands(plan, work, 2)
+    assert any(part.plan.walks for part in parts)
+    assert torch.equal(torch.cat([times_seen(part).flatten(0, -3) for part in parts]), mask)
+
+
+def test_rows_with_the_same_few_keys_are_one_tile():
+    pattern = maskc.loads("pattern p = sink(4) | recent(64)").p
+    plan, _ = plan_of(pattern, 8192, heads=8)
+    few = [piece for piece in plan.pieces if isinstance(piece, Piece) and piece.n_keys == 4]
+    assert [(piece.q_first.n, piece.n_rows) for piece in few] == [(1, 8192 - 192)]
 
 
 def test_a_regular_mask_takes_as_many_pieces_at_any_length():
