@@ -62,6 +62,8 @@ def habit(tokens: Sequence[Token], at: int, expected: Set[str]) -> str:
             return "write `=>`"
         case (_, "LSQB" | "COMMA") if _is_collection(tokens, at):
             return SET
+        case (_, "LSQB") if before.kind != "NAME":
+            return "a list is the default of a parameter: `name: int[] = [1, 2]`"
         case ("NAME", "COLON") if statement == "SPACE" and "EQUAL" in expected:
             return f"write `{before.text} = ...`"
         case ("RPAR", _) if _opener(tokens, at - 1) == "at":
@@ -71,17 +73,26 @@ def habit(tokens: Sequence[Token], at: int, expected: Set[str]) -> str:
     if _in_quantifier(tokens, at):
         return "write `any(i in low..high : M)`"
     if statement == "SPACE":
-        return _of_space(before, token)
+        return _of_space(tokens, at)
     if statement in ("PATTERN", "DEF", "CONST", "LET"):
         return _of_head(tokens, at)
     return ""
 
 
-def _of_space(before: Token, token: Token) -> str:
+def _of_space(tokens: Sequence[Token], at: int) -> str:
+    before, token = tokens[at - 1], tokens[at]
     if token.text == "end":
         return "this is how it is without `align`: leave both words out"
     if before.kind == "RPAR" and token.text in ("+", ","):
         return "segments are joined with `++`; two sides are `query: ..., key: ...`"
+    if token.kind == "_END" and [t.text for t in tokens[1:3]] == ["query", ":"]:
+        return "the keys have a side too: `query: ..., key: ...`"
+    if before.text == "packed":
+        return "write `space packed grid(y, x)`"
+    if tokens[at - 2].kind == "LPAR" and token.kind in ("COMMA", "EQUAL"):
+        return f"axes belong to a grid: `grid({before.text}, ...)`"
+    if before.kind == "LPAR" and token.kind == "RPAR":
+        return "a grid names its axes: `grid(y, x)`"
     return ""
 
 
@@ -93,6 +104,12 @@ def _of_head(tokens: Sequence[Token], at: int) -> str:
     if at == 2 and token.kind in ("COLON", "_END", "ARROW"):
         body = "M" if what == "pattern" else "..."
         return f"write `{what} {before.text} = {body}`"
+    if at == 2 and what == "const" and token.kind == "LPAR":
+        return "a `const` has no parameters: write `def`"
+    if token.kind == "EQUAL" and tokens[at - 2].text == "%":
+        return f"a rule is a condition: `% {before.text} == 0`"
+    if before.kind == "COMMA" and token.text in ("<", "<=", ">", ">=", "==", "!=", "%"):
+        return "rules of one parameter are joined by `and`"
     if token.kind == "DYNAMIC":
         return "it belongs to the type: `name: dynamic int`"
     if before.text in ("int", "bool", "float") and token.kind == "NAME":

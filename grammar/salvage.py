@@ -87,9 +87,10 @@ def _rest(reading: Reading) -> _Rest | None:
     errors = Errors(reading.source)
     kept = list(_kept(reading.statements, reading.lost))
     file = Automaton(Builder(reading.lexed, errors), errors).run(kept)
-    if file is None or errors.diagnostics:
+    if file is None:
         return None
     names = {token.text for s in lost for token in s.tokens[:2] if token.kind == "NAME"}
+    names |= {d.span.text for d in errors.diagnostics if d.id == "reserved-name" and d.span}
     places = tuple(_unknown(reading.statements, reading.lost, len(reading.source.text)))
     return _Rest(reading.source, file, frozenset(names), places, not lost)
 

@@ -35,9 +35,9 @@ class Bound:
     place: syntax.Node
 
 
-def type_meant(name: str) -> str:
-    """The cure for a type that does not exist, or nothing."""
-    meant = OTHER_TYPES.get(name) or near_miss(name, TYPES)
+def type_meant(name: str, others: Sequence[str] = ()) -> str:
+    """The cure for a type that does not exist, or nothing. `others`: more types that do."""
+    meant = OTHER_TYPES.get(name) or near_miss(name, (*TYPES, *others))
     return f"did you mean `{meant}`?" if meant else ""
 
 

@@ -299,6 +299,12 @@ _SPACES = (
         "pattern p {\n    space query: a, key: a ++ pool(m)\n    mask k in pool\n}",
     ),
     Mistake(
+        "unknown-space",
+        "a space of one word that is none; most often another word, spelt wrong",
+        "pattern p {\n    space corss\n    mask k <= q\n}",
+        "pattern p {\n    space cross\n    mask k <= q\n}",
+    ),
+    Mistake(
         "unguarded-coordinate",
         "a coordinate of a segment is read where the token may be in another one",
         "pattern p {\n    space text(n) ++ image: grid(y, x)\n    mask q.y == k.y\n}",

@@ -87,5 +87,5 @@ def _unknown(node: syntax.Parameter, scope: Scope) -> Value:
         return POISON
     if kind.name not in TYPES or kind.dynamic or kind.axes is not None:
         text = "the type of a def's parameter is `int`, `bool`, `float`, `axis` or `input`"
-        return scope.error("wrong-type", text, kind, hint=type_meant(kind.name))
+        return scope.error("wrong-type", text, kind, hint=type_meant(kind.name, ("axis", "input")))
     return scope.room.nodes.keep(ir.Param(f"open:{node.name}", TYPES[kind.name]))

@@ -60,8 +60,11 @@ def parameter(node: syntax.Parameter, scope: Scope, lower: Lower) -> tuple[ir.Sc
             scope.room.scalars[node.name] = scalar
         else:
             default = constant_entries(node.default, type, scope, lower)
-        if default is not None and _fits_axes(node, default, axes, scope):
-            _check_default(node, default, rules, scope)
+        if (
+            default is not None
+            and _fits_axes(node, default, axes, scope)
+            and _keeps_rules(node, default, rules, scope)
+        ):
             scalar = replace(scalar, default=default)
             scope.room.scalars[node.name] = scalar
     return scalar, value
@@ -186,12 +189,12 @@ def _depth(default: object) -> int:
     return 1 + (depths.pop() if depths else 0)
 
 
-def _check_default(
+def _keeps_rules(
     node: syntax.Parameter,
     default: int | bool | float | tuple,
     rules: tuple[tuple[ir.Node, str], ...],
     scope: Scope,
-) -> None:
+) -> bool:
     for rule, text in rules:
         used = {part.name for part in ir.postorder(rule) if isinstance(part, ir.Param)}
         others = {name: scope.room.scalars[name].default for name in used - {node.name}}
@@ -203,7 +206,8 @@ def _check_default(
                 rule_span = next((r.span for r in node.refinements if r.span), None)
                 labels = [Label(rule_span, "the rule")] if rule_span else []
                 scope.error("broken-refinement", message, _place(node), labels=labels)
-                return
+                return False
+    return True
 
 
 def _flat(default: object) -> list[int | bool | float]:

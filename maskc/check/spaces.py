@@ -44,6 +44,7 @@ def plan_of(
     if node.kind == "one":
         if node.query is None:
             return line(align), {}
+        _check_line(node.query, scope)
         own, side = _side(node.query, "", replace(scope, plan=line(align)), lower, names)
         whole = _only_part_spans(own, N_K)
         packed = side.packed
@@ -222,6 +223,24 @@ def _check_segment(segment: syntax.Segment, taken: dict[str, syntax.Node], scope
         labels = [Label(first, "first here")] if first else []
         scope.error("duplicate-name", f"`{name}` is defined twice", segment, labels=labels)
     taken[name] = segment
+
+
+def _check_line(space: syntax.Space, scope: Scope) -> None:
+    """Refuse a space of one word, so that a word that is spelt wrong changes no mask."""
+    segment = space.segments[0]
+    if len(space.segments) > 1 or segment.layout is not None or segment.name is None:
+        return
+    meant = scope.near(("cross", "grid", "packed", "start"), segment.name)
+    hint = _ONE_WORD.get(segment.name) or meant or f"write `{segment.name}(n)` or `grid(y, x)`"
+    text = f"`{segment.name}` is no space, and a segment says how long it is"
+    scope.error("unknown-space", text, segment, hint=hint)
+
+
+_ONE_WORD = {
+    **dict.fromkeys(("align", "start"), "write `space align start`"),
+    "end": "this is how it is without a `space` statement",
+    "packed": "write `space packed grid(y, x)`",
+}
 
 
 def _check_shared(

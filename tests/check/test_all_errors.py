@@ -85,6 +85,11 @@ SYNTAX_TOO = [
     ("pattern p = k // 0 == 0 & q / 2 == k", ["k // 0", "/"]),
     ('use vision\npattern p = window2(3)', ["vision"]),
     ("pattern p = k < 99999999999999999999 & k // 0 == 0", ["99999999999999999999"]),
+    ("pattern p {\n let q = 3\n mask casual\n}", ["q", "casual"]),
+    ("pattern p(v: int = 1, k: int = 2, scale: int = 3) = casual", ["v", "k", "scale", "casual"]),
+    ("pattern p = any(q in 0..4 : k == q) & casual", ["q", "casual"]),
+    ("pattern p = k == -match q { _ => 1 } + 1\npattern r = casual",
+     ["-match q { _ => 1 }", "casual"]),
 ]  # fmt: skip
 
 
@@ -93,3 +98,12 @@ def test_an_error_of_syntax_hides_no_other_and_brings_none(text, places):
     with pytest.raises(MaskcError) as told:
         pipeline.check_text(text)
     assert [d.span.text for d in told.value.diagnostics if d.span] == places
+
+
+def test_a_default_that_breaks_its_rule_is_told_once():
+    assert spans("pattern p(b: int >= 1 = 0) = block(b)") == [("broken-refinement", "0")]
+
+
+@pytest.mark.parametrize("word", ["corss", "start", "align", "packed", "anything"])
+def test_a_word_that_is_no_space_is_no_segment_either(word):
+    assert spans(f"pattern p {{\n space {word}\n mask causal\n}}") == [("unknown-space", word)]
