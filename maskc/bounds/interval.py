@@ -21,6 +21,11 @@ __all__ = ["Interval", "Intervals", "apart", "opposite", "side", "together"]
 Truth = Callable[[Node], tuple[Node, Node]]
 """(every, some) of a bool node over the box."""
 
+MOST_DEGREE = 64
+"""Varying factors from which a product has no ends: written out they grow with their square, and
+64 bits hold no such product of anything but signs.
+"""
+
 
 class Intervals:
     """A function from int and float nodes to their intervals over one box, remembered."""
@@ -44,6 +49,7 @@ class Intervals:
 
         """
         self.known: dict[Node, Interval] = dict(box)
+        self._degrees: dict[Node, int] = {}
         self.varying = NONE.union(*(part.varying for part in box.values()))
         self.truth = truth
         self.names = names or dependence()
@@ -87,6 +93,8 @@ class Intervals:
                 return Interval(node, node)
             case Op(name="select") if ir.type_of(node) is not ir.BOOL:
                 return self._select(node, varying)
+            case Op() if self._degree(node, varying) > MOST_DEGREE:
+                return unbounded(varying)
             case Op() if node.name in READ:
                 return READ[node.name](node, [self.known[arg] for arg in node.args])
             case ir.Load():
@@ -102,6 +110,15 @@ class Intervals:
                 most = c.greatest(c.add(c.sub(high, low), Const(1)), ZERO)
                 return Interval(ZERO, most, varying, ends=FALSE, filled=FALSE)
         return unbounded(varying)
+
+    def _degree(self, node: Op, varying: frozenset[str]) -> int:
+        """How many varying factors the largest product has that the node's size grows with."""
+        if not varying or node.name in ("mod", "hash", "popcount", "sign", "log2"):
+            return 0
+        parts = (self._degrees.get(a, int(bool(self.names(a) & varying))) for a in node.args)
+        degree = sum(parts) if node.name == "mul" else max(parts)
+        self._degrees[node] = degree
+        return degree
 
     def _select(self, node: Op, varying: frozenset[str]) -> Interval:
         condition, *sides = node.args

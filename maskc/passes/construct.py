@@ -22,6 +22,9 @@ MOST_ABSORBED = 24
 MOST_FLAT = 256
 """Operands up to which nested `and`, `or`, `add`, `min`, `max` become one node."""
 
+MOST_FACTORS = 16
+"""Factors up to which nested products become one: what products share is written once."""
+
 
 def operation(name: str, args: tuple[Node, ...]) -> Node:
     """`Op(name, args)`, or a simpler node with the same value."""
@@ -121,14 +124,14 @@ def _fold(name: str, args: tuple[Node, ...]) -> Node | None:
     return Const(value) if isinstance(value, bool) or abs(value) < WIDEST else None
 
 
-def _flat(name: str, args: tuple[Node, ...]) -> list[Node]:
+def _flat(name: str, args: tuple[Node, ...], most: int = MOST_FLAT) -> list[Node]:
     flat: list[Node] = []
     for arg in args:
-        if isinstance(arg, Op) and arg.name == name and len(arg.args) <= MOST_FLAT:
+        if isinstance(arg, Op) and arg.name == name and len(arg.args) <= most:
             flat.extend(arg.args)
         else:
             flat.append(arg)
-    return flat if len(flat) <= MOST_FLAT else list(args)
+    return flat if len(flat) <= most else list(args)
 
 
 def _add(args: tuple[Node, ...]) -> Node:
@@ -179,7 +182,7 @@ def _sub(args: tuple[Node, ...]) -> Node:
 def _mul(args: tuple[Node, ...]) -> Node:
     if not is_int(args[0]):
         return Op("mul", args)
-    flat = _flat("mul", args)
+    flat = _flat("mul", args, MOST_FACTORS)
     factors: list[Node] = [a for a in flat if not isinstance(a, Const)]
     constant = math.prod(a.value for a in flat if isinstance(a, Const))
     if constant == 0:
