@@ -1,4 +1,4 @@
-"""The ten examples on a CPU beside compiled FlexAttention and dense SDPA.
+"""The first examples on a CPU beside compiled FlexAttention and dense SDPA.
 
 python -m benchmarks cpu
 python -m benchmarks cpu --tokens 4096 --dtypes float32 --patterns bigbird longlora
@@ -37,6 +37,11 @@ RESULTS = Path(__file__).with_name("results")
 MEAN_DOCUMENT = 1024
 MOST_DENSE = 4096
 """Tokens up to which SDPA is measured with a dense mask."""
+
+SHORT = 256
+
+FILES = {"short_window": "sliding_window"}
+"""Examples whose rows have another name."""
 
 MaskMod = Callable[..., torch.Tensor]
 
@@ -118,7 +123,8 @@ def measure(name: str, n: int, dtype: torch.dtype, options: argparse.Namespace) 
     heads, dim = options.heads, options.dim
     q, k, v, d_out = (torch.randn(1, heads, n, dim).to(dtype) for _ in range(4))
     arguments = arguments_of(name, n, heads)
-    pattern = getattr(maskc.load(EXAMPLES / f"{name}.attn"), name)
+    example = FILES.get(name, name)
+    pattern = getattr(maskc.load(EXAMPLES / f"{example}.attn"), example)
 
     def ours() -> torch.Tensor:
         return pattern(q, k, v, backend="torch", **arguments)
@@ -201,6 +207,8 @@ def compiled_flex(
 
 def arguments_of(name: str, n: int, heads: int) -> dict[str, Any]:
     """What an example must be given: half of the heads full, documents of 1,024 tokens."""
+    if name == "short_window":
+        return {"window": SHORT}
     if name == "duo_attention":
         return {"retrieval": [head % 2 == 0 for head in range(heads)]}
     if name == "packed_documents":
@@ -218,6 +226,11 @@ def dense_causal(n: int, heads: int, arguments: dict[str, Any]) -> MaskMod:
 def sliding_window(n: int, heads: int, arguments: dict[str, Any]) -> MaskMod:
     """The last 4,096."""
     return lambda b, h, q, k: (k <= q) & (q - k < 4096)
+
+
+def short_window(n: int, heads: int, arguments: dict[str, Any]) -> MaskMod:
+    """The last 256."""
+    return lambda b, h, q, k: (k <= q) & (q - k < SHORT)
 
 
 def streaming_llm(n: int, heads: int, arguments: dict[str, Any]) -> MaskMod:
@@ -295,6 +308,7 @@ MASK_MODS: dict[str, Callable[[int, int, dict[str, Any]], MaskMod]] = {
     for make in (
         dense_causal,
         sliding_window,
+        short_window,
         streaming_llm,
         longformer,
         bigbird,

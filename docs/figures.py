@@ -20,7 +20,8 @@ CPU = """## Attention on a CPU
 Milliseconds, medians of runs in turn: the forward pass, the backward pass by the forward one, and
 how many times as long others take for the forward pass. FlexAttention is compiled beforehand, gets
 its mask function by hand and its block mask from our layout, and has no backward pass on a CPU;
-SDPA gets the dense mask, at 4,096 tokens, or `is_causal`."""
+SDPA gets the dense mask, at 4,096 tokens, or `is_causal`. `short_window` is `sliding_window` with
+`window=256`."""
 
 LAYOUT = """## Layouts
 
