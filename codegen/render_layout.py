@@ -93,14 +93,14 @@ def repeat_functions(pattern: ir.Pattern, found: Repeats) -> Functions:
     doc = "Rectangles that hold a pair just where they hold it moved: a bool tensor [n]."
     arguments = f"{CORNERS}, moved_by, call, tables"
     functions: Functions = {"moved": torch_function(pattern, "moved", arguments, doc, [found.same])}
-    for field, nodes, doc in (
-        ("strides", found.units, "What `moved_by` should be a multiple of."),
-        ("borders", found.borders, "Keys where the mask may change for all queries."),
+    for field, nodes, scalar, doc in (
+        ("strides", found.units, False, "What `moved_by` should be a multiple of."),
+        ("borders", found.borders, True, "Keys where the mask may change for all queries."),
     ):
         if nodes:
             names = _numbered(field[:-1].upper(), nodes)
             functions[field] = torch_function(
-                pattern, field, "call", doc, nodes, names, scalar=True
+                pattern, field, "call", doc, nodes, names, scalar=scalar
             )
     return functions
 

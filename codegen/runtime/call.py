@@ -130,7 +130,7 @@ class Spec:
     uniform: Callable[..., torch.Tensor] | None = None
     slice_keys: Callable[[Call], tuple[torch.Tensor, ...]] | None = None
     moved: Callable[..., torch.Tensor] | None = None
-    strides: Callable[[Call], tuple[int, ...]] | None = None
+    strides: Callable[[Call], tuple[Any, ...]] | None = None
     borders: Callable[[Call], tuple[int, ...]] | None = None
     block: tuple[int, int] = (128, 128)
     kernels: dict[str, Any] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from itertools import pairwise
 import torch
 
 from maskc.codegen.runtime.reader import Reader
+from maskc.codegen.runtime.seams import lone_cuts
 
 FEW_ROWS = 64
 """Tile rows below which all are read."""
@@ -85,7 +86,7 @@ def panels(reader: Reader) -> list[Panel]:
         return whole
     borders = () if spec.borders is None else spec.borders(call)
     ends = {0, n_columns} | ({n_columns - 1} if call.n_k % bk else set())
-    for key in borders:
+    for key in (*borders, *lone_cuts(reader, call.n_k)):
         if 0 < key < call.n_k:
             ends |= {key // bk, -(-key // bk)}
     if len(ends) - 1 > MOST_PANELS:
@@ -115,10 +116,13 @@ def _panel(reader: Reader, first: int, last: int, n_rows: int) -> Panel:
 def _distances(reader: Reader) -> Iterator[int]:
     """Numbers of tokens after which the mask may go on as before, ascending."""
     assert reader.spec.strides is not None, "panels are of specs that have strides"
-    strides = reader.spec.strides(reader.call)
+    strides: set[int] = set()
+    for stride in reader.spec.strides(reader.call.at(reader.batch, reader.head)):
+        own = stride.unique().tolist() if isinstance(stride, torch.Tensor) else [stride]
+        strides |= {abs(x) for x in own}
     last = 0
     distance = math.lcm(*reader.block)
-    for stride in (1, *sorted({abs(stride) for stride in strides} - {0})):
+    for stride in (1, *sorted(strides - {0})):
         distance = math.lcm(distance, stride)
         if distance > last and 3 * distance <= reader.call.n_q:
             yield distance

@@ -45,6 +45,15 @@ def seams_of(reader: Reader) -> Seams | None:
     return (of_q, of_k) if of_q or of_k else None
 
 
+def lone_cuts(reader: Reader, n_k: int) -> set[int]:
+    """The keys of those seams that are cut once in all keys: where a rolled window wraps."""
+    if not reader.spec.seams:
+        return set()
+    ends = reader.spec.seams[1](reader.call.at(reader.batch, reader.head))
+    firsts = (seam.first % seam.step for seam in _told(ends, n_k, reader) if seam.count == 1)
+    return {key for first in firsts for key in first.unique().tolist()}
+
+
 def between(
     seams: tuple[Seam, ...], s: torch.Tensor, start: torch.Tensor, end: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:

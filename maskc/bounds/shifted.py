@@ -28,8 +28,8 @@ ZERO, ONE = Const(0), Const(1)
 MOST_UNITS = 4
 """Units of one node that are followed further up."""
 
-FIXED = SIDES | {*ir.SLICE, "t"}
-"""What may not be in a unit or a border: those have one value for a whole call."""
+INSIDE = SIDES | {"t"}
+"""What may not be in a unit: it has one value for each slice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Repeats:
 
     `same`: a bool over the corners `q0 q1 k0 k1` and SHIFT: proved that every pair (q, k) of the
     rectangle whose (q + SHIFT, k + SHIFT) is in it too is kept just where that one is. `units`: int
-    nodes of one value for a call; a SHIFT that is a multiple of some of them may have such
+    nodes of one value for each slice; a SHIFT that is a multiple of some of them may have such
     rectangles. `borders`: keys, of one value for a call, where the mask may change for all queries.
     """
 
@@ -105,10 +105,8 @@ class _Steps:
         return self._moved[atom] == FALSE and self.names(atom) >= SIDES
 
     def is_fixed(self, node: Node) -> bool:
-        """Whether the node has one value for a call."""
-        return not any(
-            name in FIXED or name.startswith(("loop:", "tensor:")) for name in self.names(node)
-        )
+        """Whether the node has one value for each slice."""
+        return not any(name in INSIDE or name.startswith("loop:") for name in self.names(node))
 
     def units(self, node: Node) -> tuple[Node, ...]:
         """By multiples of which the positions must move for the node to grow evenly."""
