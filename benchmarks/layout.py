@@ -1,10 +1,13 @@
-"""Times, bytes and tiles of the layouts of compiled examples and of grids, on one core.
+"""Times, bytes and tiles of the layouts of every example and of some grids, on one core.
 
 python -m benchmarks layout
 python -m benchmarks layout --tokens 262144 examples/streaming_llm.attn --no-grids
 
-A time is the least of several, of a layout that is built and not found again; seconds of the wall
-clock, so that the machine should be idle. Results go to `results/layout.json`.
+A pattern of an example is called as its file shows it, its extents doubled in turn until there is
+no room in so many tokens; tensors are made up. A time is the least of several, of a layout that is
+built and not found again; the processor's time of one thread, so that a busy machine says nearly
+the same as an idle one. A pattern that takes longer than a minute is told and left out. Results go
+to `results/layout.json`.
 """
 
 from __future__ import annotations
@@ -13,16 +16,19 @@ import argparse
 import json
 import math
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import maskc
+from benchmarks._grown import grown_calls
 from benchmarks.cpu import machine
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -30,8 +36,8 @@ RESULTS = Path(__file__).with_name("results")
 REPEATS = 7
 ENOUGH = 2.0
 """Seconds of one pattern after which it is not measured again."""
-MEAN_DOCUMENT = 1500
-HEADS = 8
+MOST = 60.0
+"""Seconds of one layout after which it is given up."""
 
 GRIDS = {
     "neighborhood 13 x 13": ("y, x", "neighborhood(y, 13) & neighborhood(x, 13)", (1024, 1024)),
@@ -50,6 +56,16 @@ GRIDS = {
         (64, 128, 128),
     ),
     "video, odd extents": ("t, y, x", "near(t, 2) & near(y, 4) & near(x, 4)", (256, 45, 80)),
+    "rolled windows, odd extents": (
+        "y, x",
+        "tile_wrap(y, 8, 4) & tile_wrap(x, 8, 4)",
+        (1023, 1023),
+    ),
+    "windows of a volume, odd extents": (
+        "z, y, x",
+        "tile(z, 4) & tile(y, 4) & tile(x, 4)",
+        (101, 101, 101),
+    ),
     "causal video": ("t, y, x", "causal & near(t, 2) & near(y, 2) & near(x, 2)", (64, 128, 128)),
 }
 """Patterns of grids by name: axes, mask, and extents at about 1 Mi tokens."""
@@ -84,7 +100,7 @@ def main() -> None:
     """Print and keep one row for each pattern of the files given, and for each grid."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks layout", description=__doc__)
     parser.add_argument("files", nargs="*", type=Path, help="by default every example")
-    parser.add_argument("--tokens", type=int, default=1 << 20, help="of patterns without a grid")
+    parser.add_argument("--tokens", type=int, default=1 << 20, help="at most, of examples")
     parser.add_argument("--block", type=int, default=128)
     parser.add_argument("--no-grids", action="store_true", help="leave the grids out")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "layout.json")
@@ -101,41 +117,45 @@ def main() -> None:
 
 
 def measured(options: argparse.Namespace) -> Iterator[Row]:
-    """The rows of the examples that stand on a line, then those of grids."""
-    for file in options.files or sorted(EXAMPLES.rglob("*.attn")):
-        for name, pattern in vars(maskc.load(file)).items():
-            spec = getattr(pattern, "spec", None)
-            if spec is None or spec.space is not None:
-                continue
-            n = options.tokens
-            arguments = made_up(spec, n)
-            try:
-                pattern.bind(n, **arguments)
-            except (TypeError, ValueError) as error:
-                print(f"{name:28}{n:10,}  not measured: {error}")
-                continue
-            yield row_of(name, pattern, n, options.block, arguments)
-    if options.no_grids:
-        return
+    """The rows of the examples, then those of grids."""
+    files = options.files or sorted(EXAMPLES.rglob("*.attn"))
+    examples = (call for file in files for call in grown_calls(file, options.tokens))
+    for name, pattern, arguments in chain(examples, () if options.no_grids else grid_calls()):
+        try:
+            yield row_of(name, pattern, options.block, arguments)
+        except TimeoutError:
+            print(f"{name:28}{arguments['n_q']:10,}  more than {MOST:.0f} s")
+
+
+def grid_calls() -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Names, patterns and keywords of `layout` of the grids."""
     for name, (axes, mask, grid) in GRIDS.items():
         pattern = maskc.loads(f"pattern p {{\n space grid({axes})\n mask {mask}\n}}").p
-        yield row_of(name, pattern, math.prod(grid), options.block, {"grid": grid})
+        yield name, pattern, {"n_q": math.prod(grid), "grid": grid}
     pattern = maskc.loads(CAPTIONED).captioned
     given = {"grid": (1024, 1024), "segments": {"text": TEXT}}
-    yield row_of("captioned image", pattern, 1024 * 1024 + TEXT, options.block, given)
+    yield "captioned image", pattern, {"n_q": 1024 * 1024 + TEXT, **given}
 
 
-def row_of(name: str, pattern: Any, n: int, block: int, arguments: dict[str, Any]) -> Row:
-    """The row of one pattern at n tokens."""
+def row_of(name: str, pattern: Any, block: int, arguments: dict[str, Any]) -> Row:
+    """The row of one pattern.
+
+    Raises:
+        TimeoutError: where one layout takes longer than `MOST` seconds.
+
+    """
     times = []
+    signal.signal(signal.SIGPROF, _give_up)
     while len(times) < REPEATS and sum(times) < ENOUGH:
         pattern.layouts.clear()
-        start = time.perf_counter()
-        layout = pattern.layout(n, block=block, **arguments)
-        times.append(time.perf_counter() - start)
+        signal.setitimer(signal.ITIMER_PROF, MOST)
+        start = time.process_time()
+        layout = pattern.layout(block=block, **arguments)
+        times.append(time.process_time() - start)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     return Row(
         pattern=name,
-        tokens=n,
+        tokens=max(layout.n_q, layout.n_k),
         milliseconds=round(1e3 * min(times), 3),
         kibibytes=round(layout.nbytes / 1024, 1),
         full=layout.full_tiles,
@@ -143,35 +163,8 @@ def row_of(name: str, pattern: Any, n: int, block: int, arguments: dict[str, Any
     )
 
 
-def made_up(spec: Any, n: int) -> dict[str, Any]:
-    """Arguments for a pattern that needs some: labels of documents, tables half true."""
-    arguments: dict[str, Any] = {}
-    missing = [param for param in spec.params if param.default is None]
-    if any(param.axes for param in missing):
-        arguments |= {"heads": HEADS, "kv_heads": HEADS}
-    for param in missing:
-        entry = [False, True] if param.type == "bool" else [1, 2]
-        if param.axes == ("head",) or param.axes == ("kv_head",):
-            arguments[param.name] = entry * (HEADS // 2)
-    if spec.uses_layer or spec.uses_n_layers:
-        arguments |= {"layer": 0, "n_layers": 1}
-    for declared in spec.inputs:
-        sizes = [n if axis in ("q", "k", "token") else 1 for axis in declared.axes]
-        labels = documents(n)
-        if declared.type == "int" and sizes and sizes[-1] == n:
-            arguments[declared.name] = labels.expand(sizes).contiguous()
-        else:
-            dtype = {"int": torch.int64, "bool": torch.bool, "float": torch.float32}[declared.type]
-            arguments[declared.name] = torch.ones(sizes, dtype=dtype)
-    return arguments
-
-
-def documents(n: int) -> torch.Tensor:
-    """Labels of documents whose lengths vary as those of texts do, 1,500 tokens on average."""
-    draws = torch.rand(n // 100 + 1, generator=torch.Generator().manual_seed(0))
-    lengths = (-MEAN_DOCUMENT * draws.clamp(min=1e-6).log()).long() + 1
-    starts = lengths.cumsum(0)
-    return torch.searchsorted(starts, torch.arange(n), right=True)
+def _give_up(*_: object) -> None:
+    raise TimeoutError
 
 
 if __name__ == "__main__":

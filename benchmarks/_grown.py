@@ -1,0 +1,152 @@
+"""Calls of the examples at many tokens: as their files show them, extents doubled in turn."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import maskc
+from docs.gallery import header
+from maskc import ir, pipeline, points
+from maskc.extents import Sizes
+from maskc.setting import Setting, setting
+
+MEAN_DOCUMENT = 1500
+"""Tokens of a made-up document on average."""
+
+FIXED = {
+    **{"n_text": 512, "level": 20, "n_codes": 16, "n_agents": 49, "p": 16},
+    "query.target.pictures": 5,
+}
+"""Sizes that do not grow with the tokens, and the most of each: captions, levels, codes."""
+
+
+def grown_calls(file: Path, tokens: int) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Each pattern of a file that is shown: its name, its object, and keywords of `layout`."""
+    public = maskc.load(file)
+    settings = [_shown_at(words) for words in header(file, "explain")]
+    for pattern in pipeline.check(file):
+        own = [shown for shown in settings if shown.pattern == pattern.name]
+        shared = [shown for shown in settings if shown.pattern is None]
+        for shown in (own or shared)[:1]:
+            yield pattern.name, getattr(public, pattern.name), _grown(pattern, shown, tokens)
+
+
+def _shown_at(words: str) -> argparse.Namespace:
+    """The words after `maskc explain FILE`."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pattern")
+    for name in ("--n", "--n-q", "--heads", "--kv-heads", "--n-layers"):
+        parser.add_argument(name, type=int)
+    parser.add_argument("--layer", type=int, default=0)
+    for name in ("--size", "--param", "--input"):
+        parser.add_argument(name, action="append", default=[])
+    return parser.parse_args(shlex.split(words))
+
+
+def _grown(pattern: ir.Pattern, shown: argparse.Namespace, tokens: int) -> dict[str, Any]:
+    """What the pattern is called with, its longer side grown to about so many tokens."""
+    sizes = _doubled(pattern, shown, tokens)
+    n_q, n_k = _lengths(pattern, shown, sizes, tokens)
+    call = setting(
+        pattern,
+        n_k,
+        n_q=n_q,
+        heads=shown.heads,
+        kv_heads=shown.kv_heads,
+        layer=shown.layer,
+        n_layers=shown.n_layers,
+        params=dict(word.split("=", 1) for word in shown.param),
+        sizes=sizes,
+    )
+    return {
+        **{"n_q": n_q, "n_k": n_k, "heads": call.heads, "kv_heads": call.kv_heads},
+        **{"layer": call.layer, "n_layers": call.n_layers},
+        **{"grid": call.grid or None, "segments": call.segments or None},
+        **call.keywords(),
+        **{tensor.name: _made_up(tensor, call) for tensor in pattern.inputs},
+    }
+
+
+def _doubled(pattern: ir.Pattern, shown: argparse.Namespace, tokens: int) -> dict[str, Any]:
+    """The sizes shown, those of one axis doubled after another's, as long as there is room."""
+    sizes: dict[str, Any] = {}
+    for name, _, value in (word.partition("=") for word in shown.size):
+        size = tuple(map(int, value.split(",")))
+        sizes[name] = size if len(size) > 1 else min(size[0], FIXED.get(name, size[0]))
+    # A packed grid has twice as many items instead; axes of one name are doubled together.
+    is_packed = any(isinstance(size, tuple) for size in sizes.values())
+    axes = {"" if is_packed else name.rpartition(".")[2] for name in sizes if name not in FIXED}
+    growing = sorted(axes)
+    while growing:
+        for axis in tuple(growing):
+            larger = {
+                name: size * 2 if is_packed or name.rpartition(".")[2] == axis else size
+                for name, size in sizes.items()
+            }
+            if max(_lengths(pattern, shown, larger, tokens)) <= tokens:
+                sizes = larger
+            else:
+                growing.remove(axis)
+    return sizes
+
+
+def _lengths(
+    pattern: ir.Pattern, shown: argparse.Namespace, sizes: Sizes, tokens: int
+) -> tuple[int, int]:
+    """Numbers of queries and of keys: those of the space, or those shown in proportion."""
+    n_q, n_k = shown.n_q or shown.n, shown.n
+    n_q, n_k = (max(n * tokens // max(n_q, n_k), 1) for n in (n_q, n_k))
+    values = {p.name: p.default for p in pattern.params if p.axes is None}
+    values |= {f"size:{name}": size for name, size in sizes.items()}
+    if pattern.space.key is not None:
+        n_k = _positions(pattern.space.key, sizes, values)
+        n_q = n_k if pattern.space.query is None else n_q
+    if pattern.space.query is not None:
+        n_q = _positions(pattern.space.query, sizes, values)
+    return n_q, n_k
+
+
+def _positions(side: ir.Side, sizes: Sizes, values: Mapping[str, Any]) -> int:
+    if side.packed:
+        return sum(math.prod(item) for item in zip(*map(_several, sizes.values()), strict=True))
+    return sum(
+        math.prod(points.evaluate(extent.value, values) for extent in extents)
+        for _, extents in side.segments
+    )
+
+
+def _several(size: int | tuple[int, ...]) -> tuple[int, ...]:
+    return size if isinstance(size, tuple) else (size,)
+
+
+def _made_up(tensor: ir.Tensor, call: Setting) -> torch.Tensor:
+    """Labels of documents along the tokens, else ones; a lone int is half the keys."""
+    lengths = {
+        **{"batch": 1, "head": call.heads, "kv_head": call.kv_heads, "layer": call.n_layers},
+        **{"q": call.n_q, "k": call.n_k, "token": call.n_k},
+    }
+    shape = [
+        lengths[axis] if isinstance(axis, str) else points.evaluate(axis, call.values(0))
+        for axis in tensor.axes
+    ]
+    dtype = {ir.INT: torch.int64, ir.BOOL: torch.bool, ir.FLOAT: torch.float64}[tensor.type]
+    if tensor.type is ir.INT and shape[-1:] == [1]:
+        return torch.full(shape, call.n_k // 2)
+    if tensor.type is ir.INT and tensor.axes[-1] in ("q", "k", "token"):
+        return documents(shape[-1]).expand(shape).contiguous()
+    return torch.ones(shape, dtype=dtype)
+
+
+def documents(n: int) -> torch.Tensor:
+    """Labels of documents whose lengths vary as those of texts do, 1,500 tokens on average."""
+    draws = torch.rand(n // 100 + 1, generator=torch.Generator().manual_seed(0))
+    lengths = (-MEAN_DOCUMENT * draws.clamp(min=1e-6).log()).long() + 1
+    starts = lengths.cumsum(0)
+    return torch.searchsorted(starts, torch.arange(n), right=True)
