@@ -333,6 +333,15 @@ def _to_float(node: Op, parts: list[Interval]) -> Interval:
     return changed(a, low=low, high=high, filled=FALSE)
 
 
+def _masked(node: Op, parts: list[Interval]) -> Interval:
+    """The last bits of a value are its remainder by a power of two."""
+    for bits, rest in zip(node.args, reversed(parts), strict=True):
+        if isinstance(bits, Const) and 0 <= bits.value < 2**62 and not bits.value & bits.value + 1:
+            power = Const(bits.value + 1)
+            return _mod(node, [rest, Interval(power, power)])
+    return _opaque(_bit_and)(node, parts)
+
+
 READ: dict[str, Operation] = {
     "add": _add,
     "sub": _sub,
@@ -350,7 +359,7 @@ READ: dict[str, Operation] = {
     "pow2": _pow2,
     "popcount": _opaque(lambda parts: (ZERO, Const(64))),
     "hash": _opaque(lambda parts: (ZERO, Const(2**32 - 1))),
-    "bit_and": _opaque(_bit_and),
+    "bit_and": _masked,
     "bit_or": _opaque(_bits),
     "bit_xor": _opaque(_bits),
     "to_float": _to_float,

@@ -55,6 +55,9 @@ def check(node: Node, place: Place, corners: tuple[int, int, int, int]) -> None:
 @given(ints(3), places(), st.data())
 @example(Op("shr", (Const(64), LENGTH_OF_BITS)), HERE, None)
 @example(Op("shr", (Op("sub", (K, Q)), Op("sub", (Q, Const(2))))), HERE, None)
+@example(Op("bit_and", (Op("sub", (K, Const(9))), Const(3))), HERE, None)
+@example(Op("bit_and", (Const(1), Op("shr", (Q, Const(2))))), HERE, None)
+@example(Op("bit_and", (Op("sub", (Q, K)), Const(6))), HERE, None)
 @example(Op("mod", (FAR, Op("floordiv", (Const(8), Op("add", (FAR, Const(1))))))), HERE, None)
 def test_intervals_hold_every_value_and_take_what_they_say(
     node: Node, place: Place, data: st.DataObject | None
