@@ -6,9 +6,10 @@ A file of `examples/` says which system it is and at what setting it is shown, b
     # explain: --n 3136 --size y=56 --size x=56
 
 Where a file has several patterns, a line with `--pattern NAME` is that pattern's, and one without
-is that of all others. `python -m docs.gallery` runs `maskc explain` and `maskc show --tiles` with
-those words, for files that changed since, and writes `examples/gallery.json` and
-`examples/pictures/`. `docs/generate.py` makes the page of them.
+is that of all others. `python -m docs.gallery` runs `maskc explain` with those words and draws the
+tiles of that call, for files that changed since, and writes `examples/gallery.json` and
+`examples/pictures/`. `docs/generate.py` makes the page of them. What would be too fine to see at
+the length that is measured is drawn of a shorter one, by a line `# picture: ...` of that form.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ import io
 import json
 import re
 import shlex
-import struct
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
+from docs.thumbnail import Panel, of_mask, of_view, png
 from maskc import pipeline
 from maskc.cli import main as maskc
+from maskc.cli_call import explain, pattern_and_call
+from maskc.explain import tiles_of
+from maskc.neighbourhood import neighbourhood
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
@@ -49,13 +52,13 @@ FAMILIES = {
 TILE = 128
 """Side of the tiles that are counted, those of the kernels for a GPU."""
 
-SIDE = 128
-"""Cells of a picture along its longer side, at most."""
+SIDE = 256
+"""Cells of a mask along its shorter side, at most."""
 
-GRAYS = bytes((255, 160, 40))
-"""Of absent, partial and full tiles."""
+MOST_PANELS = 4
 
-MOST_HEADS = 4
+MOST_STRETCHED = 8
+"""How much longer one side of a grid may be than the other for a view of it."""
 
 INTRODUCTION = """# Examples
 
@@ -64,10 +67,12 @@ INTRODUCTION = """# Examples
 Published attention patterns, each written from its paper; a file says where its numbers come from
 and what is not covered, and a test holds its mask against a definition in numpy.
 
-Pictures and figures are those of `maskc explain` and `maskc show --tiles` at the setting in the
-file's second line: black tiles are full, grey ones partial; of several heads up to four are drawn.
-*Tiles* are full and partial ones of all, of 128 x 128 pairs; *amplification* is pairs computed by
-pairs kept."""
+Figures are of the setting at the top of the file, and so are pictures, but where a shorter one
+shows more. Black is kept whole, grey in part; queries go down, keys to the right; a much shorter
+side is stretched, and of several heads those are drawn that differ, up to four. Where keys are a
+picture or a volume, what one query (orange) sees of it stands beside the mask in blue, frame by
+frame. *Tiles* are full and partial ones of all, of 128 x 128 pairs; *amplification* is pairs
+computed by pairs kept."""
 
 COLUMNS = """| | pattern | system | tokens | density | tiles | amplification |
 |---|---|---|---|---|---|---|
@@ -96,29 +101,47 @@ def digest(file: Path) -> str:
 
 
 def measured(file: Path) -> dict[str, Any]:
-    """The figures of a file, one row for each of its settings, with the rows of its pictures."""
-    rows = []
-    for words in settings(file):
+    """The figures of a file, one row for each of its settings, with the panels of its pictures."""
+    rows, pictured = [], settings(file, "picture")
+    for name, words in settings(file, "explain").items():
         told = answer("explain", file, f"{words} --block {TILE}")
-        heads = range(min(told["heads"], MOST_HEADS))
-        side = 1 << (max(told["n_q"], told["n_k"]) - 1).bit_length()
-        block = max(side // SIDE, 1)
-        drawn = answer("show", file, f"{words} --tiles --block {block}")["heads"]
-        names = ("pattern", "n_q", "n_k", "heads", "block", "density", "tiles", "full_tiles")
-        kept = {name: told[name] for name in (*names, "partial_tiles", "amplification")}
-        rows.append({"options": words, **kept, "drawn": [drawn[h]["rows"] for h in heads]})
+        kept = ("pattern", "n_q", "n_k", "heads", "block", "density", "tiles", "full_tiles")
+        row = {key: told[key] for key in (*kept, "partial_tiles", "amplification")}
+        rows.append({"options": words, **row, "drawn": drawn(file, pictured.get(name, words))})
     return {"sha256": digest(file), "rows": rows}
 
 
-def settings(file: Path) -> list[str]:
-    """The words after `maskc explain FILE` for each pattern of a file that has a setting."""
-    lines = header(file, "explain")
-    found = []
+def drawn(file: Path, words: str) -> list[Panel]:
+    """The panels of a picture: masks of heads that differ, and what a query sees of a grid."""
+    chosen = explain.make_context("explain", [str(file), *shlex.split(words)]).params
+    pattern, call = pattern_and_call(file, chosen["n"], chosen)
+    side = 1 << (min(call.n_q, call.n_k) - 1).bit_length()
+    attention = getattr(pipeline.load(file), pattern.name)
+    tiles = tiles_of(attention, call, max(side // SIDE, 1), range(call.heads))
+    masks = {of_mask(mask).tobytes(): (head, mask) for head, mask in reversed([*enumerate(tiles)])}
+    found = sorted(masks.values(), key=lambda named: named[0])[:MOST_PANELS]
+    views = [neighbourhood(pattern, call, head) for head, _ in found[: MOST_PANELS // 2]]
+    told = [of_view(view) for view in views if view is not None and view.n_seen]
+    if len(told) < len(views) or _is_stretched(told[0]):
+        return [of_mask(mask) for _, mask in found]
+    pairs = zip(found, told, strict=False)
+    return [panel for (_, mask), view in pairs for panel in (of_mask(mask), view)]
+
+
+def _is_stretched(panel: Panel) -> bool:
+    return max(panel.shape) > MOST_STRETCHED * min(panel.shape)
+
+
+def settings(file: Path, word: str) -> dict[str, str]:
+    """What follows `# WORD:` for each pattern of a file that has a setting, by its name."""
+    lines = header(file, word)
+    found = {}
     for pattern in pipeline.check(file):
-        word = f"--pattern {pattern.name}"
-        own = [line for line in lines if f"{word} " in f"{line} "]
-        shared = [f"{line} {word}" for line in lines if "--pattern" not in line]
-        found += (own or shared)[:1]
+        chosen = f"--pattern {pattern.name}"
+        own = [line for line in lines if f"{chosen} " in f"{line} "]
+        shared = [f"{line} {chosen}" for line in lines if "--pattern" not in line]
+        if own or shared:
+            found[pattern.name] = (own or shared)[0]
     return found
 
 
@@ -134,24 +157,6 @@ def picture(file: Path, row: dict[str, Any]) -> Path:
     """Where the picture of a row is kept."""
     family = file.parent.relative_to(EXAMPLES).as_posix().strip(".")
     return PICTURES / "-".join(filter(None, (family, f"{row['pattern']}.png")))
-
-
-def png(heads: list[list[str]]) -> bytes:
-    """A grey PNG of the tiles of some heads, side by side: absent, partial and full ones."""
-    lines = [GRAYS[:1].join(_line(head[i]) for head in heads) for i in range(len(heads[0]))]
-    size = struct.pack(">IIBBBBB", len(lines[0]), len(lines), 8, 0, 0, 0, 0)
-    data = zlib.compress(b"".join(b"\0" + line for line in lines), 9)
-    chunks = ((b"IHDR", size), (b"IDAT", data), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(map(_chunk, chunks))
-
-
-def _line(tiles: str) -> bytes:
-    return bytes(GRAYS[int(tile)] for tile in tiles)
-
-
-def _chunk(named: tuple[bytes, bytes]) -> bytes:
-    body = b"".join(named)
-    return struct.pack(">I", len(named[1])) + body + struct.pack(">I", zlib.crc32(body))
 
 
 def page() -> str:
@@ -183,7 +188,7 @@ def _row(file: Path, row: dict[str, Any], systems: dict[str, Any]) -> str:
     tokens = f"{row['n_q']:,}" if row["n_q"] == row["n_k"] else f"{row['n_q']:,} x {row['n_k']:,}"
     tiles = f"{row['full_tiles']:,} + {row['partial_tiles']:,} of {row['tiles']:,}"
     cells = (
-        f'<img src="{image}" alt="" height="64">',
+        f'<img src="{image}" alt="" height="80">',
         name,
         system,
         tokens,
