@@ -58,9 +58,10 @@ class Kept:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the layout and of the copies."""
+        """Bytes of the layout, of its plan for the torch back end and of the copies."""
         copied = sum(x.numel() * x.element_size() for x in self.copies.values())
-        return self.layout.nbytes + copied
+        plan = self.layout._known.get("torch plan")
+        return self.layout.nbytes + copied + (plan.nbytes if plan else 0)
 
     def is_of(self, inputs: dict[str, torch.Tensor]) -> bool:
         """Whether these are the very tensors, unchanged; this reads no entry."""
@@ -95,7 +96,7 @@ class LayoutCache:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all layouts kept, with the copies of their inputs."""
+        """Bytes of all layouts kept, with their plans and the copies of their inputs."""
         with self._lock:
             return sum(kept.nbytes for kept in self._kept)
 

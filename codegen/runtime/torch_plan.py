@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
@@ -43,6 +44,11 @@ class Piece:
     def places(self) -> tuple[Progression, Progression, Progression, Progression]:
         """Slices of q and of the keys; first rows and first keys."""
         return self.q_slice, self.kv_slice, self.q_first, self.k_first
+
+    @property
+    def tensors(self) -> list[torch.Tensor]:
+        """What it holds."""
+        return [] if self.mask is None else [self.mask]
 
     def part(self, first_slice: int, last_slice: int, first_tile: int, last_tile: int) -> Piece:
         """Some of its slices, with some tiles of each; the steps of what is one of are 0."""
@@ -91,6 +97,12 @@ class Gathered:
         """Pairs computed."""
         return self.k_first.numel() * self.n_rows * self.width
 
+    @property
+    def tensors(self) -> list[torch.Tensor]:
+        """What it holds."""
+        held = (self.q_slice, self.kv_slice, self.q_first, self.k_first, self.tile)
+        return [x for x in held if x is not None]
+
     def of_slices(self, q_slices: range, kv_slices: range) -> Gathered | None:
         """What of it is in these slices, which are counted from the first ones."""
         here = (self.q_slice >= q_slices.start) & (self.q_slice < q_slices.stop)
@@ -123,6 +135,11 @@ class Walk:
     pieces: tuple[Piece, ...]
 
     @property
+    def tensors(self) -> list[torch.Tensor]:
+        """What it holds beside its pieces."""
+        return [self.k_map] if self.q_map is None else [self.q_map, self.k_map]
+
+    @property
     def places(self) -> torch.Tensor | None:
         """Which row of the walk each query row is: int64 [n_q], or None."""
         if self.q_map is None:
@@ -146,7 +163,7 @@ def _common(a: range, b: range) -> tuple[range, range]:
     return range(first - b.start, last - b.start), range(first - a.start, last - a.start)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class TorchPlan:
     """The pieces of one layout, in the order in which they run, and then those on walks.
 
@@ -169,6 +186,13 @@ class TorchPlan:
     def n_pieces(self) -> int:
         """The number of all pieces."""
         return len(self.pieces) + sum(len(walk.pieces) for walk in self.walks)
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Bytes of its tensors, each once."""
+        pieces = [*self.pieces, *(piece for walk in self.walks for piece in walk.pieces)]
+        held = [self.tiles, *(x for part in (*pieces, *self.walks) for x in part.tensors)]
+        return sum(x.numel() * x.element_size() for x in {id(x): x for x in held}.values())
 
     def of_slices(self, q_slices: range, kv_slices: range) -> TorchPlan:
         """What of it is in these slices, which are counted from the first ones."""

@@ -14,6 +14,7 @@ import torch
 
 import maskc
 from maskc.codegen.runtime.layout_cache import Identity
+from maskc.codegen.runtime.torch_plan import TORCH_BLOCK
 
 BIASED = """
 pattern biased {
@@ -115,6 +116,24 @@ def test_a_cache_forgets_what_was_used_longest_ago(monkeypatch):
     assert causal.layouts.nbytes <= room
     assert causal.layout(1000, block=16) is layouts[0]
     assert causal.layout(1001, block=16) is not layouts[1]
+
+
+def test_plans_of_the_torch_back_end_count_against_the_limit(monkeypatch):
+    packed = maskc.loads("pattern held {\n input doc: int[k]\n mask document(doc)\n}").held
+    q = torch.zeros(1, 1, 600, 8)
+    docs = [torch.arange(600) // size for size in (70, 150, 290)]
+    sizes = []
+    for doc in docs:
+        packed(q, q, q, doc=doc, backend="torch")
+        sizes.append(packed.layouts.nbytes - sum(sizes))
+    layout = packed.layout(600, doc=docs[-1], block=TORCH_BLOCK)
+    masks = layout._known["torch plan"].nbytes
+    assert masks > layout.nbytes
+    assert sizes[-1] == layout.nbytes + docs[-1].numel() * 8 + masks
+    room = sizes[-1] + sizes[-2]
+    monkeypatch.setitem(vars(sys.modules[type(packed).__module__]), "MOST_BYTES", room)
+    packed.layout(600, doc=docs[-1], block=TORCH_BLOCK)
+    assert packed.layouts.nbytes == room
 
 
 def test_a_layout_beyond_the_limit_is_the_only_one_kept(monkeypatch):
