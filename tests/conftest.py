@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
 
 SLOW_MACHINE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -34,9 +34,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """One torch thread for each of several workers."""
+    """One thread of torch for each of several workers and for what they start.
+
+    Said before torch is imported, which it is not here: pytest's own process has no need of it.
+    """
     if os.environ.get("PYTEST_XDIST_WORKER"):
-        torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """No garbage is looked for in what was imported: all of it stays."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

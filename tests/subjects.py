@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -31,6 +32,11 @@ def share(of: int) -> int:
 def many(times: int) -> int:
     """So many times the profile's number of examples, for what takes next to no time."""
     return settings.default.max_examples * times
+
+
+def slow(values: Iterable[Any]) -> list[Any]:
+    """Values of a parametrised test that say the same as others, once more: not for each edit."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
 def tiles_of(mask: torch.Tensor, block: tuple[int, int]) -> torch.Tensor:

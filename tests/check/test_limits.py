@@ -10,6 +10,7 @@ from maskc.check import check
 from maskc.check.nodes import MOST_DEPTH, MOST_NODES
 from maskc.diagnostics import MaskcError
 from maskc.grammar.parse import parse, source
+from subjects import slow
 
 N = 60
 
@@ -30,17 +31,19 @@ SHARED = [
     chain("def a0(x: int) = x + x", "def a{here}(x: int) = a{before}(a{before}(x))\n", "")
     + "pattern p = a5(q) == k",
     chain("def a0 = q == k", "def a{here} = a{before} | k == {here}\n", "pattern p = a{last}", 240),
-    "pattern p = " + " | ".join(f"q == {i}" for i in range(9_000)),
     "pattern p = " + " + ".join("q" for _ in range(9_000)) + " == k",
     "pattern p = " + " - ".join("q" for _ in range(9_000)) + " == k",
+    "pattern p = match q % 2000 { " + ", ".join(f"{i} => k == {i}" for i in range(2_000)) + " }",
+]
+MORE_SHARED = [
+    "pattern p = " + " | ".join(f"q == {i}" for i in range(9_000)),
     "pattern p = "
     + " else ".join(f"if q == {i} then k == {i}" for i in range(3_000))
     + " else true",
-    "pattern p = match q % 2000 { " + ", ".join(f"{i} => k == {i}" for i in range(2_000)) + " }",
 ]
 
 
-@pytest.mark.parametrize("text", SHARED, ids=range(len(SHARED)))
+@pytest.mark.parametrize("text", [*SHARED, *slow(MORE_SHARED)], ids=range(9))
 def test_what_can_be_shared_compiles(text):
     (pattern,) = checked(text)
     assert len(list(ir.postorder(pattern.mask))) <= MOST_NODES
@@ -60,15 +63,6 @@ REFUSED = [
         "def a{here}(x: int) = a{before}(2 * x) & a{before}(2 * x + 1)\n",
         "pattern p = a{last}(q)",
     ),
-    chain("def a0(x: int) = x + 1", "def a{here}(x: int) = a{before}(a{before}(x))\n", "")
-    + f"pattern p = a{N}(q) == k",
-    chain(
-        "def a0(x: int) = x == k",
-        "def a{here}(x: int) = a{before}(x + 1)\n",
-        "pattern p = a{last}(q)",
-        n=3_000,
-    ),
-    "pattern p = " + " | ".join(f"q == {i}" for i in range(11_000)),
     "pattern p = " + " // ".join("q" for _ in range(2_000)) + " == k",
     "pattern p = " + "coarse(" * 100 + "causal" + ", 2)" * 100,
     "pattern p = " + "coarse(" * 9 + "causal" + ", 2)" * 9,
@@ -79,9 +73,20 @@ REFUSED = [
     + ")" * 17,
     "pattern p {\n space grid(" + ", ".join(f"a{i}" for i in range(3_000)) + ")\n mask causal\n}",
 ]
+MORE_REFUSED = [
+    chain("def a0(x: int) = x + 1", "def a{here}(x: int) = a{before}(a{before}(x))\n", "")
+    + f"pattern p = a{N}(q) == k",
+    chain(
+        "def a0(x: int) = x == k",
+        "def a{here}(x: int) = a{before}(x + 1)\n",
+        "pattern p = a{last}(q)",
+        n=3_000,
+    ),
+    "pattern p = " + " | ".join(f"q == {i}" for i in range(11_000)),
+]
 
 
-@pytest.mark.parametrize("text", REFUSED, ids=range(len(REFUSED)))
+@pytest.mark.parametrize("text", [*REFUSED, *slow(MORE_REFUSED)], ids=range(9))
 def test_what_grows_without_end_is_refused(text):
     assert [d.id for d in errors(text)] == ["too-large"]
 

@@ -87,10 +87,17 @@ def inserted(text: str, places: list[tuple[int, str]]) -> str:
     return text
 
 
-KINDS = ["  # beside {}", "\n# alone {}", "\n\n    # apart {}\n", "\n### all {}", "  ## beside {}"]
+KINDS = {"alone": "\n# alone {}", "doc": "  ## beside {}"}
+MORE = {"beside": "  # beside {}", "apart": "\n\n    # apart {}\n", "banner": "\n### all {}"}
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=["beside", "alone", "apart", "banner", "doc"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(pytest.param(kind, id=name) for name, kind in KINDS.items()),
+        *(pytest.param(kind, id=name, marks=pytest.mark.slow) for name, kind in MORE.items()),
+    ],
+)
 def test_comments_between_any_two_words_are_kept(kind: str) -> None:
     places, n_put = [*words(EVERYTHING), len(EVERYTHING)], 0
     for first in range(7):

@@ -143,7 +143,14 @@ def test_the_page_holds_these_rows():
     assert not tested.splitlines()[len(ROWS)]
 
 
-@pytest.mark.parametrize("there", ROWS, ids=" ".join)
+FOREIGN = {"Transformers": pytest.mark.slow, "JAX splash": pytest.mark.slow}
+"""Libraries that take seconds to import."""
+
+
+@pytest.mark.parametrize(
+    "there",
+    [pytest.param(row, marks=FOREIGN.get(row[0], ()), id=" ".join(row)) for row in ROWS],
+)
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)
 def test_both_keep_the_same_pairs(there: tuple[str, str], lengths: tuple[int, int]):
     _, statements, theirs = ROWS[there]

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from benchmarks import gpu
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,9 +36,10 @@ def test_the_gpu_benchmark_runs_on_a_few_tokens(tmp_path):
         assert difference < 1e-5, row
 
 
-def test_without_a_gpu_the_benchmark_says_what_to_do():
-    code = "import torch; torch.cuda.is_available = lambda: False; import benchmarks.gpu as gpu;"
-    code += "import sys; sys.argv = ['gpu']; gpu.main()"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "there is no GPU here; --tiny tries the command without one" in done.stderr
+def test_without_a_gpu_the_benchmark_says_what_to_do(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["gpu"])
+    with pytest.raises(SystemExit) as end:
+        gpu.main()
+    assert end.value.code == 2
+    assert "there is no GPU here; --tiny tries the command without one" in capsys.readouterr().err

@@ -11,12 +11,18 @@ import torch
 import maskc
 from maskc.codegen import paste
 from maskc.pipeline import compile_text
+from subjects import slow
 
-WORDS = (
-    *("class", "lambda", "print", "match_", "__debug__", "__class__", "__builtins__", "__name__"),
-    *("torch", "triton", "tl", "call", "tables", "load", "attend_torch", "checked_int", "self"),
-    *("t0", "q0", "x_t0", "p_keep", "streaming", "find_attention", "put_patterns_first"),
+WORDS = ("class", "__debug__", "torch", "call", "self", "t0", "p_keep", "streaming")
+MORE_WORDS = (
+    *("lambda", "print", "match_", "__class__", "__builtins__", "__name__"),
+    *("triton", "tl", "tables", "load", "attend_torch", "checked_int"),
+    *("q0", "x_t0", "find_attention", "put_patterns_first"),
 )
+HOSTILE = ('"""', "\\", "{0} %s $x")
+MORE_HOSTILE = ("'''", '\\"""', "\u2028x", "\u2029", "\ufeff", "\U0001f600")
+FILES = ('a"""b', "a\nimport os", "$(reboot)")
+MORE_FILES = ("a'b", "a\\b", "a{0}b", "a b; ls", "\udcff", "\u2028")
 BAND = torch.ones(4, 4).tril().triu(-1).bool()
 
 
@@ -42,7 +48,7 @@ pattern bound_ {{
 """
 
 
-@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("word", [*WORDS, *slow(MORE_WORDS)])
 def test_a_name_of_python_or_of_the_runtime_is_only_a_name(word):
     found = vars(maskc.loads(spec(word)))
     zeros = torch.zeros(1, 4, dtype=torch.int64)
@@ -78,10 +84,7 @@ def test_a_pattern_may_be_called_as_a_function_of_the_runtime_begins():
         )
 
 
-HOSTILE = ('"""', "'''", "\\", '\\"""', "\u2028x", "\u2029", "\ufeff", "{0} %s $x", "\U0001f600")
-
-
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", [*HOSTILE, *slow(MORE_HOSTILE)])
 def test_what_a_comment_says_is_in_a_string(text):
     line = f"## {text} raise SystemExit(3) {text}\n"
     module = compile_text(f"{line}pattern p({line} w: int = 2) = recent(w)")
@@ -95,20 +98,7 @@ def test_control_characters_are_refused_in_comments_too(text):
         compile_text(f"## {text}\npattern p = causal")
 
 
-FILES = (
-    'a"""b',
-    "a'b",
-    "a\\b",
-    "a{0}b",
-    "a\nimport os",
-    "$(reboot)",
-    "a b; ls",
-    "\udcff",
-    "\u2028",
-)
-
-
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, *slow(MORE_FILES)])
 def test_what_a_file_is_called_is_in_a_string(name):
     """And in the command that writes the module again it is one word of a shell."""
     module = compile_text("pattern p = causal", f"{name}.attn")

@@ -57,10 +57,8 @@ def imported(path: Path) -> Iterator[str]:
             yield from (name if name in MODULES else str(node.module) for name in whole)
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", [name for name in MODULES if room(name) < len(ROOMS)])
 def test_imports_point_down_the_table(module):
-    if module == "maskc":
-        return
     wrong = [found for found in imported(MODULES[module]) if room(found) > room(module)]
     assert not wrong
 

@@ -101,6 +101,7 @@ PYTHON_WORDS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", PYTHON_WORDS)
 def test_words_of_python_are_fine_as_names(word):
     text = (

@@ -52,7 +52,14 @@ def test_other_patterns_keep_their_order(spec):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(("n_q", "n_k"), [(1300, 1300), (1200, 1511), (1511, 1200)])
+@pytest.mark.parametrize(
+    ("n_q", "n_k"),
+    [
+        (1300, 1300),
+        pytest.param(1200, 1511, marks=pytest.mark.slow),
+        pytest.param(1511, 1200, marks=pytest.mark.slow),
+    ],
+)
 def test_walks_are_exact(patterns, name, n_q, n_k):
     pattern = getattr(patterns, name)
     tensors = drawn((1, 2, n_q, 16), (1, 1, n_k, 16), 24)
