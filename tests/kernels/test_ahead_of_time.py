@@ -2,48 +2,83 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
+import torch
 import triton
 
 from benchmarks import instructions
+from benchmarks.ahead_of_time import KERNELS, MOST_SHARED, TARGETS, UNIT, Kernel, compiled
 from subjects import EXAMPLES
 
-CASES = [(arch, dim) for arch in instructions.TARGETS for dim in instructions.DIMS]
-
-UNIT = {"sm80": "HMMA", "sm90": "HGMMA", "sm100": "UTCHMMA", "gfx9": "v_mfma"}
-"""The instruction that multiplies matrices."""
+DIMS = instructions.DIMS
+CASES = [(arch, dim) for arch in TARGETS for dim in DIMS]
+ELSEWHERE = ("streaming_llm", "packed_documents")
+"""Examples compiled for every GPU: a mask of positions, and one of an input."""
 
 KEPT = {"partial": 486, "full": 342}
 """The first prototype's instructions for a key tile of 128 x 64, sm_90, head dim 128."""
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
-def costs(request):
-    arch, dim = request.param
-    return [instructions.cost(arch, kernel, dim) for kernel in instructions.KERNELS]
+@cache
+def example(name: str):
+    """The pattern of an example, and a call of it."""
+    return instructions.example(instructions.EXAMPLE.with_name(f"{name}.attn"))
+
+
+def kernels(arch: str, dim: int, name: str, dtype: torch.dtype = torch.bfloat16) -> list[Kernel]:
+    """The default kernels of an example."""
+    return [compiled(arch, kernel, dim, *example(name), dtype) for kernel in KERNELS]
+
+
+def assert_fits(kernel: Kernel, unit: str) -> None:
+    """It keeps what it has in registers and shared memory, and multiplies by `unit`."""
+    assert kernel.spilled == 0, kernel
+    assert kernel.shared <= MOST_SHARED[kernel.arch], kernel
+    assert kernel.tensor_core == unit, kernel
 
 
 @pytest.mark.slow
-def test_default_kernels_fit_and_cost_what_the_file_says(costs):
+@pytest.mark.parametrize(("arch", "dim"), CASES)
+def test_default_kernels_cost_what_the_file_says(arch, dim):
     version, recorded = instructions.recorded()
-    for cost in costs:
-        assert cost.spilled == 0, cost
-        assert cost.shared <= instructions.MOST_SHARED[cost.arch], cost
-        assert cost.tensor_core == UNIT[cost.arch], cost
+    for kernel in KERNELS:
+        cost = instructions.cost(arch, kernel, dim)
         assert cost.full < cost.partial, cost
         if triton.__version__ == version:
-            assert cost == recorded[cost.arch, cost.kernel, cost.dim], (
+            assert cost == recorded[arch, kernel, dim], (
                 "kernels changed: look at it, then run python -m benchmarks instructions"
             )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_default_kernels_of_every_example_fit_in_registers(example):
-    for kernel in instructions.KERNELS:
-        cost = instructions.cost("sm90", kernel, 128, example)
-        assert cost.spilled == 0, cost
-        assert cost.tensor_core == UNIT["sm90"], cost
+@pytest.mark.parametrize("dim", DIMS)
+@pytest.mark.parametrize("name", [path.stem for path in EXAMPLES])
+def test_default_kernels_of_every_example_fit(name, dim):
+    for kernel in kernels("sm90", dim, name):
+        assert_fits(kernel, UNIT["sm90"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("arch", "dim"), [case for case in CASES if case[0] != "sm90"])
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_default_kernels_fit_on_every_gpu(name, arch, dim):
+    for kernel in kernels(arch, dim, name):
+        assert_fits(kernel, UNIT[arch])
+
+
+@pytest.mark.slow
+def test_default_kernels_of_float16_fit():
+    for kernel in kernels("sm90", 128, "streaming_llm", torch.float16):
+        assert_fits(kernel, UNIT["sm90"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", DIMS)
+def test_default_kernels_of_float32_fit_and_round_no_factor(dim):
+    for kernel in kernels("sm90", dim, "streaming_llm", torch.float32):
+        assert_fits(kernel, "")
 
 
 def test_the_file_of_costs_beats_the_prototype_on_edge_tiles():
@@ -56,5 +91,5 @@ def test_the_file_of_costs_beats_the_prototype_on_edge_tiles():
 
 def test_the_file_of_costs_holds_every_default_kernel():
     _, recorded = instructions.recorded()
-    wanted = {(arch, kernel, dim) for arch, dim in CASES for kernel in instructions.KERNELS}
+    wanted = {(arch, kernel, dim) for arch, dim in CASES for kernel in KERNELS}
     assert set(recorded) == wanted
