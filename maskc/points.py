@@ -37,7 +37,7 @@ def evaluate(
     tensors = tensors or {}
     known: dict[ir.Node, Any] = {}
     for part in ir.postorder(node) if not _has_fold(node) else (node,):
-        known[part] = _value(part, values, tensors, known)
+        _value(part, values, tensors, known)
     return known[node]
 
 
@@ -53,8 +53,15 @@ def _has_fold(node: ir.Node) -> bool:
 def _value(
     node: ir.Node, values: Mapping[str, Any], tensors: Mapping[str, Any], known: dict[ir.Node, Any]
 ) -> Any:
-    if node in known:
-        return known[node]
+    """The value, which joins `known`: shared parts are read once for each turn of a loop."""
+    if node not in known:
+        known[node] = _made(node, values, tensors, known)
+    return known[node]
+
+
+def _made(
+    node: ir.Node, values: Mapping[str, Any], tensors: Mapping[str, Any], known: dict[ir.Node, Any]
+) -> Any:
     match node:
         case ir.Const():
             return node.value

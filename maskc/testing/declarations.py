@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from maskc.check.builtins import SCORE_ONLY, SIGNATURES
 from maskc.syntax import (
     Boolean,
     Compare,
@@ -22,13 +23,13 @@ from maskc.syntax import (
     Refinement,
     SinkCount,
     TypeRef,
+    Unary,
 )
 from maskc.testing import expressions
 from maskc.testing.choices import Draw, binary, call, number, pick, small
-from maskc.testing.expressions import Sight
-from maskc.testing.spaces import Ground
+from maskc.testing.sight import OUTSIDE, Sight
 
-PARAMETER_KINDS = ("size", "even", "any", "flag", "factor", "list", "table", "dynamic")
+PARAMETER_KINDS = (*("size", "even", "any", "flag", "factor", "list", "table", "dynamic", "pace"),)
 
 INPUT_KINDS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     ("doc", ("batch", "token"), "int", "documents"),
@@ -63,8 +64,8 @@ SINKS: tuple[tuple[str, ...], ...] = (("head",), ("batch", "kv_head"), ("layer",
 """Axes that the input of a `sink_logit` may have."""
 
 
-def parameter(draw: Draw, kind: str) -> tuple[Parameter, str | None]:
-    """A parameter and the group of `Sight` it belongs to."""
+def parameter(draw: Draw, kind: str) -> tuple[Parameter, tuple[str, ...]]:
+    """A parameter and the groups of `Sight` it belongs to."""
     given = draw(st.booleans())
 
     def default(value: Expression | tuple[Expression, ...]) -> Any:
@@ -78,36 +79,48 @@ def parameter(draw: Draw, kind: str) -> tuple[Parameter, str | None]:
         case "size":
             within = Refinement(In(Name("width"), Range(Number(1), Number(12))))
             rules = draw(st.sampled_from([at_least("width", 1), within]))
-            return Parameter("width", TypeRef("int"), (rules,), default(Number(n))), "sizes"
+            return Parameter("width", TypeRef("int"), (rules,), default(Number(n))), (
+                "sizes",
+                "ends",
+            )
         case "even":
             even = Compare((binary(Name("even"), "%", Number(2)), Number(0)), ("==",))
             rules = (at_least("even", 2), Refinement(even))
-            return Parameter("even", TypeRef("int"), rules, default(Number(2 * n))), "sizes"
+            return Parameter("even", TypeRef("int"), rules, default(Number(2 * n))), ("sizes",)
         case "any":
-            return Parameter("offset", TypeRef("int"), (), default(number(n - 5))), "numbers"
+            return Parameter("offset", TypeRef("int"), (), default(number(n - 5))), ("numbers",)
         case "flag":
             flag = Boolean(draw(st.booleans()))
-            return Parameter("flag", TypeRef("bool"), (), default(flag)), "truths"
+            return Parameter("flag", TypeRef("bool"), (), default(flag)), ("truths",)
         case "factor":
             rule = Refinement(Compare((Name("factor"), Number(0.0)), (">=",)))
-            return Parameter("factor", TypeRef("float"), (rule,), default(Number(0.5))), None
+            return Parameter("factor", TypeRef("float"), (rule,), default(Number(0.5))), (
+                "factors",
+            )
         case "list":
             entries = tuple(number(draw(st.integers(-2, 9))) for _ in range(n % 4))
-            return Parameter("marks", TypeRef("int", axes=()), (), default(entries)), "lists"
+            return Parameter("marks", TypeRef("int", axes=()), (), default(entries)), ("lists",)
         case "table":
             axis = draw(st.sampled_from(["head", "kv_head", "layer"]))
             type = TypeRef("int", axes=(Name(axis),))
-            return Parameter("span", type, (at_least("span", 1),), default(Number(n))), "sizes"
+            return Parameter("span", type, (at_least("span", 1),), default(Number(n))), (
+                "sizes",
+                "tables",
+            )
         case "dynamic":
             type = TypeRef("int", dynamic=True)
-            return Parameter("limit", type, (at_least("limit", 0),), default(Number(n))), "varying"
+            few = Refinement(In(Name("limit"), Range(Number(0), Number(10))))
+            rule, *ends = draw(st.sampled_from([(at_least("limit", 0),), (few, "ends")]))
+            return Parameter("limit", type, (rule,), default(Number(n))), ("varying", *ends)
+        case "pace":
+            type = TypeRef("float", dynamic=True)
+            return Parameter("pace", type, (), default(Number(n / 2))), ("factors",)
     raise AssertionError(f"{kind} is no kind of parameter")
 
 
 def of_argument(draw: Draw) -> Expression:
     """The body of a def of one int `a`, for patterns of any space."""
-    sight = Sight(varying=("a",), ground=Ground(axes=()))
-    return expressions.comparison(draw, sight, 1)
+    return expressions.comparison(draw, OUTSIDE.plus(varying="a"), 2)
 
 
 def let(draw: Draw, sight: Sight, i: int) -> tuple[Sight, Let]:
@@ -123,37 +136,54 @@ def let(draw: Draw, sight: Sight, i: int) -> tuple[Sight, Let]:
     return sight.plus(functions=name), Let(name, parameters, body)
 
 
-def score(draw: Draw, factors: Sequence[str], learnt: Sequence[str]) -> Expression:
-    """A logit made from `s`.
+def score(draw: Draw, sight: Sight, learnt: Sequence[str]) -> Expression:
+    """A logit made from `s`, smooth in it.
 
     Args:
         draw: of Hypothesis.
-        factors: names of float parameters.
+        sight: what conditions and ints may use.
         learnt: names of SCORE_INPUTS; each is read once.
 
     """
     s: Expression = Name("s")
     kinds = list(learnt)
     if not kinds or draw(st.booleans()):
-        plain = st.sampled_from(["scale", "softcap", "alibi", "head", "length", *factors])
+        plain = st.sampled_from(["scale", *SCORE_ONLY, "head", "length", "int", "bool", "sign"])
         kinds += draw(st.lists(plain, min_size=1, max_size=2))
+        kinds += draw(st.lists(st.sampled_from(sight.factors), max_size=1)) if sight.factors else []
     for kind in kinds:
         if kind == "scale":
             s = binary(s, "*", Number(draw(st.sampled_from([0.5, 1.5, 0.25]))))
-        elif kind == "softcap":
-            s = call("softcap", s, Number(draw(st.sampled_from([2.0, 50.0]))))
-        elif kind == "alibi":
-            s = binary(s, "+", call("alibi", Name("head")))
+        elif kind in SCORE_ONLY:
+            s = _built_in(draw, kind, s)
         elif kind == "length":
             s = binary(s, "*", call("log", call("len", Name("k"))))
         elif kind == "head":
             low = Compare((Name("head"), Number(1)), ("<",))
             s = If(((low, s),), binary(s, "*", Number(0.5)))
+        elif kind == "bool":
+            s = If(((expressions.mask(draw, sight, 1), s),), binary(s, "-", Number(0.5)))
+        elif kind == "int":
+            few = call("clamp", expressions.varying(draw, sight, 1), number(-8), Number(8))
+            s = binary(s, "+", binary(few, "*", Number(0.25)))
+        elif kind == "sign":
+            s = Unary("-", s)
         elif kind in SCORE_INPUTS:
             s = _with_learnt(draw, s, SCORE_INPUTS[kind][1])
         else:
             s = binary(s, "*", Name(kind))
     return s
+
+
+def _built_in(draw: Draw, name: str, s: Expression) -> Expression:
+    """A logit with a built-in in it."""
+    if name == "alibi":
+        return binary(s, "+", call(name, Name("head")))
+    if name == "softcap":
+        return call(name, s, Number(draw(st.sampled_from([2.0, 50.0]))))
+    near_one = binary(call("sigmoid", s), "+", Number(0.5))
+    more = [Number(2.0) for _ in SIGNATURES[name][1:]]
+    return binary(s, "+", call(name, near_one, *more))
 
 
 def _with_learnt(draw: Draw, s: Expression, entry: Expression) -> Expression:

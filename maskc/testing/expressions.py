@@ -1,12 +1,12 @@
 """Typed generation of expressions: every tree drawn here is a valid one of its type.
 
 Choices stand from simple to complex, and numbers near zero come first, so that Hypothesis shrinks
-a failure to the shortest spec that shows it.
+a failure to the shortest spec that shows it. `room`: the bits that an int may take.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
@@ -43,51 +43,12 @@ from maskc.testing.choices import (
     small,
     these,
 )
+from maskc.testing.operations import PLAIN, PREDICATES, WHOLE, Source, narrow, operation, operations
 from maskc.testing.prelude_calls import prelude_call
-from maskc.testing.spaces import LINE, Ground, Guarded
+from maskc.testing.sight import Sight
 
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """The names that an expression may use.
-
-    Each name stands with what it is worth: `numbers` are compile-time ints of any value, `sizes`
-    those known to be >= 1 (tables included), `varying` ints that depend on the pair, `truths`
-    bools. `lists` are int lists, `documents` inputs indexed by a position on either side, `rows`
-    and `columns` inputs indexed by `q` or by `k` alone, `flags` bool inputs along the keys,
-    `measures` float inputs indexed by `k`, `functions` defs from one int to a bool. `features` are
-    words of `maskc.testing.FEATURES`. `ground` is the space, `axes` and `coordinates` what exists
-    of it behind guards that stand around.
-    """
-
-    numbers: tuple[str, ...] = ()
-    sizes: tuple[str, ...] = ()
-    varying: tuple[str, ...] = ()
-    truths: tuple[str, ...] = ()
-    lists: tuple[str, ...] = ()
-    documents: tuple[str, ...] = ()
-    rows: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-    functions: tuple[str, ...] = ()
-    measures: tuple[str, ...] = ()
-    features: frozenset[str] = frozenset()
-    ground: Ground = LINE
-    axes: tuple[str, ...] = ()
-    coordinates: tuple[Expression, ...] = ()
-
-    def plus(self, **names: str) -> Sight:
-        """The same with one more name in each of the given groups."""
-        return replace(self, **{group: (*getattr(self, group), n) for group, n in names.items()})
-
-    def within(self, part: Guarded) -> Sight:
-        """The same behind the guard of a part of the space."""
-        axes, coordinates = (*self.axes, *part.axes), (*self.coordinates, *part.coordinates)
-        return replace(self, axes=axes, coordinates=coordinates)
-
-    def elsewhere(self) -> Sight:
-        """The same at other positions, where the guards around do not hold."""
-        return replace(self, axes=(), coordinates=(), features=self.features - {"coarse"})
+LENGTHS = ("q", "k", "head", "kv_head", "layer", "batch")
+"""What any pattern may ask the `len` of."""
 
 
 def size(draw: Draw, sight: Sight) -> Expression:
@@ -107,45 +68,26 @@ def position(draw: Draw) -> Expression:
     return draw(st.sampled_from([q, k, Chain((q, k), ("-",))]))
 
 
-def varying(draw: Draw, sight: Sight, depth: int) -> Expression:
-    """An int that depends on the pair or the head."""
-    leaves: list[Choice] = [
-        lambda: position(draw),
-        lambda: Name("head"),
-        *names(sight.varying),
-        *these((*sight.ground.coordinates, *sight.coordinates)),
-        *_reads(draw, sight),
-    ]
+def varying(draw: Draw, sight: Sight, depth: int, room: int = PLAIN) -> Expression:
+    """An int that depends on the pair or the slice, or is a length."""
     if depth == 0 or not often(draw):
-        return pick(draw, leaves)
+        return narrow(pick(draw, _ints(draw, sight)), room)
 
-    def inner() -> Expression:
-        return varying(draw, sight, depth - 1)
+    def inner(bits: int = room) -> Expression:
+        return varying(draw, sight, depth - 1, bits)
 
+    source = _source(draw, sight, depth)
+    read = (*sight.documents, *sight.rows, *sight.columns, *sight.lists, *sight.tables)
     choices: list[Choice] = [
-        lambda: Chain((inner(), constant(draw, sight)), (draw(st.sampled_from("+-")),)),
-        lambda: Chain((inner(), inner()), (draw(st.sampled_from("+-")),)),
-        lambda: Chain((inner(), small(draw, 1, 5)), ("*",)),
-        lambda: Chain((inner(), size(draw, sight)), (draw(st.sampled_from(["//", "%"])),)),
-        lambda: Chain((inner(), Number(draw(st.integers(0, 3)))), (_shift(draw),)),
-        lambda: Chain((inner(), position(draw)), (draw(st.sampled_from(["//", "%"])),)),
-        lambda: Unary("-", inner()),
-        lambda: call(
-            draw(st.sampled_from(["abs", "sign", "log2", "popcount", "low_bit"])), inner()
-        ),
-        lambda: call(draw(st.sampled_from(["min", "max"])), inner(), constant(draw, sight)),
-        lambda: call("cdiv", inner(), size(draw, sight)),
-        lambda: call("clamp", inner(), small(draw, -3, 3), small(draw, 3, 9)),
-        lambda: call("pow2", call("min", inner(), Number(9))),
-        lambda: call(_bits(draw), inner(), small(draw, 0, 9)),
-        lambda: Chain(
-            (call("hash", small(draw), inner(), position(draw)), small(draw, 1, 7)), ("%",)
-        ),
         lambda: If(((mask(draw, sight, depth - 1), inner()),), constant(draw, sight)),
-        lambda: _match(draw, sight, depth - 1, lambda: varying(draw, sight, 0)),
-        lambda: _quantifier(draw, sight, depth - 1, ("count",)),
+        lambda: _match(draw, sight, depth - 1, inner),
+        lambda: narrow(_quantifier(draw, sight, depth - 1, ("count",)), room),
+        *[lambda n=n: narrow(Index(Name(n), (inner(WHOLE),)), room) for n in read],
     ]
-    return pick(draw, choices)
+    operators = operations(draw, room, source, built_in=False)
+    built_in = operations(draw, room, source, built_in=True)
+    groups = [group for group in (operators, built_in, operators, built_in, choices) if group]
+    return pick(draw, draw(st.sampled_from(groups)))
 
 
 def mask(draw: Draw, sight: Sight, depth: int) -> Expression:
@@ -154,11 +96,11 @@ def mask(draw: Draw, sight: Sight, depth: int) -> Expression:
         lambda: Name("causal"),
         lambda: prelude(draw, sight),
         lambda: prelude(draw, sight),
-        lambda: comparison(draw, sight, min(depth, 1)),
+        lambda: comparison(draw, sight, 2),
         lambda: draw(st.sampled_from(CONSTANT_MASKS)),
         *names(sight.truths),
         *these(sight.ground.tests),
-        *[lambda n=n: _measured(draw, n) for n in sight.measures],
+        *[lambda n=n: _measured(draw, sight, n) for n in sight.measures],
         *[lambda n=n: Index(Name(n), (Name("k"),)) for n in sight.flags],
     ]
     if depth == 0 or not often(draw):
@@ -171,13 +113,15 @@ def mask(draw: Draw, sight: Sight, depth: int) -> Expression:
         lambda: _logic(draw, sight, depth - 1),
         lambda: _logic(draw, sight, depth - 1),
         lambda: Unary("not", inner()),
-        lambda: comparison(draw, sight, depth),
-        lambda: membership(draw, sight, depth - 1),
+        lambda: comparison(draw, sight, depth + 2),
+        lambda: comparison(draw, sight, depth + 2),
+        lambda: membership(draw, sight, depth),
         lambda: If(((inner(), inner()),), inner()) if draw(st.booleans()) else _else_if(inner),
         lambda: _match(draw, sight, depth - 1, inner),
         lambda: _quantifier(draw, sight, depth - 1, ("any", "all")),
         lambda: Compare((inner(), inner()), (draw(st.sampled_from(["==", "!="])),)),
-        lambda: call("is_pow2", varying(draw, sight, depth - 1)),
+        *[lambda n=n: operation(draw, n, WHOLE, _source(draw, sight, depth)) for n in PREDICATES],
+        *[lambda n=n: Index(Name(n), (varying(draw, sight, depth, WHOLE),)) for n in sight.flags],
     ]
     if sight.functions:
         choices.append(
@@ -198,20 +142,26 @@ CONSTANT_MASKS = (Name("everything"), Name("nothing"), Boolean(True), Boolean(Fa
 def comparison(draw: Draw, sight: Sight, depth: int) -> Expression:
     """One or two comparisons of ints in a chain."""
     operators = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
-    first = varying(draw, sight, depth)
-    if draw(st.integers(0, 3)) < 3:
-        return Compare((first, constant(draw, sight)), (draw(operators),))
-    operands = (constant(draw, sight), first, varying(draw, sight, max(depth - 1, 0)))
-    return Compare(operands, (draw(operators), draw(operators)))
+    first = varying(draw, sight, depth, WHOLE)
+    match draw(st.integers(0, 3)):
+        case 0 | 1:
+            operands = (first, constant(draw, sight))
+        case 2:
+            operands = (varying(draw, sight, 1), first)
+        case _:
+            operands = (constant(draw, sight), first, varying(draw, sight, max(depth - 1, 0)))
+    return Compare(operands, tuple(draw(operators) for _ in operands[1:]))
 
 
 def membership(draw: Draw, sight: Sight, depth: int) -> Expression:
     """`x in a..b`, `x in {..}`, `x in list`."""
-    value = varying(draw, sight, depth)
+    value = varying(draw, sight, depth, WHOLE)
     choices: list[Choice] = [
         lambda: Range(constant(draw, sight), constant(draw, sight)),
-        lambda: Range(constant(draw, sight), varying(draw, sight, 0)),
+        lambda: Range(constant(draw, sight), varying(draw, sight, depth - 1)),
+        lambda: Range(varying(draw, sight, depth - 1), varying(draw, sight, depth - 1)),
         lambda: SetOf(tuple(constant(draw, sight) for _ in range(draw(st.integers(1, 3))))),
+        lambda: SetOf((varying(draw, sight, depth - 1), constant(draw, sight))),
         *names(sight.lists),
     ]
     return In(value, pick(draw, choices))
@@ -240,9 +190,25 @@ def prelude(draw: Draw, sight: Sight) -> Expression:
     return prelude_call(draw, absent, argument)
 
 
-def _reads(draw: Draw, sight: Sight) -> list[Choice]:
+def _source(draw: Draw, sight: Sight, depth: int) -> Source:
+    return Source(
+        lambda bits: varying(draw, sight, depth - 1, bits),
+        lambda bits: varying(draw, sight, 0 if often(draw) else min(depth - 1, 1), bits),
+        lambda: constant(draw, sight),
+        lambda: size(draw, sight),
+    )
+
+
+def _ints(draw: Draw, sight: Sight) -> list[Choice]:
+    """Varying ints that are no operation."""
     sides = st.sampled_from([Name("q"), Name("k")])
     return [
+        lambda: position(draw),
+        lambda: position(draw),
+        lambda: Name(draw(st.sampled_from(["head", "kv_head", "batch", "layer"]))),
+        lambda: call("len", Name(draw(st.sampled_from(LENGTHS)))),
+        *names(sight.varying),
+        *these((*sight.ground.coordinates, *sight.coordinates)),
         *[lambda n=n: Index(Name(n), (draw(sides),)) for n in sight.documents],
         *[
             lambda n=n: Index(Name(n), (Chain((draw(sides), small(draw, 1, 3)), ("-",)),))
@@ -250,6 +216,7 @@ def _reads(draw: Draw, sight: Sight) -> list[Choice]:
         ],
         *[lambda n=n: Index(Name(n), (Name("q"),)) for n in sight.rows],
         *[lambda n=n: Index(Name(n), (Name("k"),)) for n in sight.columns],
+        *[lambda n=n: call("len", Name(n)) for n in sight.lists],
     ]
 
 
@@ -259,14 +226,6 @@ def _computed_size(draw: Draw, sight: Sight) -> Expression:
     if inner == "length":
         return call("max", Number(1), length)
     return call("max", Number(1), Name("head") if inner == "head" else varying(draw, sight, 0))
-
-
-def _shift(draw: Draw) -> str:
-    return draw(st.sampled_from([">>", "<<"]))
-
-
-def _bits(draw: Draw) -> str:
-    return draw(st.sampled_from(["bit_and", "bit_or", "bit_xor"]))
 
 
 def _logic(draw: Draw, sight: Sight, depth: int) -> Expression:
@@ -283,7 +242,7 @@ def _else_if(inner: Choice) -> Expression:
 def _match(draw: Draw, sight: Sight, depth: int, value: Choice) -> Expression:
     if draw(st.booleans()):
         n = draw(st.integers(2, 4))
-        subject: Expression = Chain((varying(draw, sight, depth), Number(n)), ("%",))
+        subject: Expression = binary(varying(draw, sight, depth, WHOLE), "%", Number(n))
         arms = (
             MatchArm(Range(Number(0), Number(n - 1)), value()),
             MatchArm(Number(n - 1), value()),
@@ -297,28 +256,51 @@ def _match(draw: Draw, sight: Sight, depth: int, value: Choice) -> Expression:
             lambda: SetOf((small(draw, 0, 2), small(draw, 3, 5))),
         ]
         arms = (*arms, MatchArm(pick(draw, patterns), value()))
-    subject = Name("head") if draw(st.booleans()) else varying(draw, sight, depth)
+    subject = Name("head") if draw(st.booleans()) else varying(draw, sight, depth, WHOLE)
     return Match(subject, (*arms, MatchArm(Wildcard(), value())))
 
 
 def _quantifier(draw: Draw, sight: Sight, depth: int, kinds: tuple[str, ...]) -> Expression:
-    taken = [n for n in sight.varying if n in LOOP_VARIABLES]
-    if len(taken) == len(LOOP_VARIABLES):
+    if sight.loops == len(LOOP_VARIABLES):
         return mask(draw, sight, 0) if "any" in kinds else varying(draw, sight, 0)
-    variable = LOOP_VARIABLES[len(taken)]
+    variable = LOOP_VARIABLES[sight.loops]
     low = draw(st.integers(-1, 2))
-    span = Range(number(low), number(low + draw(st.integers(0, 3))))
-    body = mask(draw, sight.plus(varying=variable), depth)
+    spans: list[Choice] = [
+        lambda: Range(number(low), number(low + draw(st.integers(0, 3)))),
+        lambda: SetOf(tuple(constant(draw, sight) for _ in range(draw(st.integers(1, 3))))),
+        *names(sight.lists),
+        *[lambda n=n: Range(number(low), Name(n)) for n in sight.ends if not sight.loops],
+    ]
+    span = pick(draw, spans)
+    inside = replace(sight.plus(varying=variable), loops=sight.loops + 1)
+    body = mask(draw, inside, depth)
     return Quantifier(draw(st.sampled_from(kinds)), variable, span, body)
 
 
 LOOP_VARIABLES = ("i", "j")
 
 
-def _measured(draw: Draw, name: str) -> Expression:
-    operator = draw(st.sampled_from(["<", ">=", "=="]))
-    entry = Index(Name(name), (Name("k"),))
-    return Compare((entry, number(draw(st.integers(-2, 2)) / 2)), (operator,))
+def _measured(draw: Draw, sight: Sight, name: str) -> Expression:
+    """A comparison of floats."""
+
+    def entry() -> Expression:
+        return Index(Name(name), (Name("k") if often(draw) else varying(draw, sight, 1, WHOLE),))
+
+    def plain() -> Expression:
+        halves = lambda: number(draw(st.integers(-4, 4)) / 2)  # noqa: E731
+        return pick(draw, [halves, lambda: constant(draw, sight), *names(sight.factors)])
+
+    choices: list[Choice] = [
+        entry,
+        lambda: Chain((entry(), plain()), (draw(st.sampled_from("+-*")),)),
+        lambda: Unary("-", entry()),
+        lambda: call(draw(st.sampled_from(["abs", "sign"])), entry()),
+        lambda: call(draw(st.sampled_from(["min", "max"])), entry(), plain()),
+        lambda: call("clamp", entry(), number(-0.5), plain()),
+        lambda: If(((mask(draw, sight, 0), entry()),), plain()),
+    ]
+    operator = draw(st.sampled_from(["<", ">=", "==", "!=", "<=", ">"]))
+    return Compare((pick(draw, choices), plain()), (operator,))
 
 
 def _guarded(draw: Draw, sight: Sight, depth: int) -> Expression:
@@ -337,7 +319,7 @@ def _guarded(draw: Draw, sight: Sight, depth: int) -> Expression:
 def _at(draw: Draw, sight: Sight, depth: int) -> Expression:
     moves = draw(st.sampled_from([("q",), ("k",), ("q", "k")]))
     moved = tuple(Argument(side, varying(draw, sight, depth)) for side in moves)
-    return At(moved, mask(draw, sight.elsewhere(), 0))
+    return At(moved, mask(draw, sight.elsewhere(), depth))
 
 
 def _coarse(draw: Draw, sight: Sight, depth: int) -> Expression:

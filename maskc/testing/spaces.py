@@ -66,12 +66,18 @@ def ground(draw: Draw, features: Collection[str], sizes: Sequence[str]) -> Groun
     return pick(draw, kinds)
 
 
+def ints_of(axes: Sequence[str]) -> tuple[Expression, ...]:
+    """Coordinates of both sides, and extents."""
+    coordinates = (members(side, axis) for axis in axes for side in "qk")
+    return (*coordinates, *(call("len", Name(axis)) for axis in axes))
+
+
 def _grid(draw: Draw, sizes: Sequence[str]) -> Ground:
     names = draw(st.sampled_from([("y", "x"), ("t", "y", "x"), ("y",)]))
     grid = Grid(tuple(Axis(name, _extent(draw, sizes)) for name in names))
     space = Space((Segment(None, grid),))
     statement = SpaceStatement("one", align_start=draw(st.booleans()), query=space)
-    return Ground(statement, names, _ints(names))
+    return Ground(statement, names, ints_of(names))
 
 
 def _segments(draw: Draw, sizes: Sequence[str]) -> Ground:
@@ -86,7 +92,7 @@ def _segments(draw: Draw, sizes: Sequence[str]) -> Ground:
     tests = tuple(In(Name(side), Name(name)) for side in "qk" for name in names)
     both = binary(In(Name("q"), Name("image")), "&", In(Name("k"), Name("image")))
     parts = (
-        Guarded(both, ("y", "x"), _ints(("y", "x"))),
+        Guarded(both, ("y", "x"), ints_of(("y", "x"))),
         Guarded(In(Name("k"), Name("text")), (), (members("k", "text"),)),
         Guarded(In(Name("q"), Name("image")), (), (members("q", "image", "y"),)),
     )
@@ -128,17 +134,12 @@ def _packed(draw: Draw) -> Ground:
     space = Space((Segment(None, grid),))
     statement = SpaceStatement("one", align_start=draw(st.booleans()), query=space)
     items = tuple(members(side, "item") for side in "qk")
-    return Ground(statement, ("y", "x"), (*_ints(("y", "x")), *items))
+    return Ground(statement, ("y", "x"), (*ints_of(("y", "x")), *items))
 
 
 def _two(query: Space, key: Space) -> SpaceStatement:
     kind: Literal["two"] = "two"
     return SpaceStatement(kind, query=query, key=key)
-
-
-def _ints(axes: Sequence[str]) -> tuple[Expression, ...]:
-    coordinates = (members(side, axis) for axis in axes for side in "qk")
-    return (*coordinates, *(call("len", Name(axis)) for axis in axes))
 
 
 def _extent(draw: Draw, sizes: Sequence[str]) -> Expression | None:

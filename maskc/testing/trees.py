@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
+from maskc.check import check
+from maskc.diagnostics import MaskcError
+from maskc.pipeline import prelude
 from maskc.syntax import (
     Const,
     Declaration,
@@ -27,7 +31,7 @@ from maskc.syntax import (
 from maskc.testing import declarations, expressions
 from maskc.testing.choices import Draw, rarely
 from maskc.testing.declarations import INPUT_KINDS, PARAMETER_KINDS, SCORE_INPUTS, SINKS
-from maskc.testing.expressions import Sight
+from maskc.testing.sight import Sight
 from maskc.testing.spaces import ground
 
 FEATURES = frozenset({"at", "coarse", "score", "learnt", "sinks", "cross", "spaces"})
@@ -62,13 +66,12 @@ def specs(  # noqa: D417 (Hypothesis gives `draw`)
     stated: list[Declaration] = []
     if rarely(draw):
         stated.append(Const("page", Number(draw(st.integers(1, 9)))))
-        sight = sight.plus(sizes="page")
+        sight = sight.plus(sizes="page", ends="page")
     parameters: list[Parameter] = []
     for kind in draw(st.lists(st.sampled_from(PARAMETER_KINDS), max_size=3, unique=True)):
-        parameter, group = declarations.parameter(draw, kind)
+        parameter, groups = declarations.parameter(draw, kind)
         parameters.append(parameter)
-        if group:
-            sight = sight.plus(**{group: parameter.name})
+        sight = sight.plus(**dict.fromkeys(groups, parameter.name))
     extents = [name for name in sight.sizes if name in ("page", "width")]
     sight = replace(sight, ground=ground(draw, sight.features, extents))
     statements: list[Statement] = []
@@ -87,14 +90,25 @@ def specs(  # noqa: D417 (Hypothesis gives `draw`)
         statements.append(let)
     sight = replace(inside, features=sight.features)
     if "score" in sight.features and draw(st.booleans()):
-        statements += _score(draw, sight, parameters)
+        statements += _score(draw, sight)
     if "sinks" in sight.features:
         statements += _sinks(draw, sight)
     body = expressions.mask(draw, sight, depth)
     short = not statements and draw(st.booleans())
     statements.append(Mask(body))
     pattern = Pattern(NAME, tuple(parameters), tuple(statements), short=short)
-    return File((*stated, pattern))
+    tree = File((*stated, pattern))
+    assume(not is_undefined(tree))
+    return tree
+
+
+def is_undefined(tree: File) -> bool:
+    """Whether a part is a constant, `k - k` say, where that constant is an error."""
+    try:
+        check(tree, prelude=prelude())
+    except MaskcError as error:
+        return all(found.id == "undefined-constant" for found in error.diagnostics)
+    return False
 
 
 def _inputs(draw: Draw, sight: Sight) -> list[tuple[str, tuple[str, ...], str, str]]:
@@ -111,13 +125,12 @@ def _input(name: str, type: str, axes: Sequence[Expression]) -> Input:
     return Input(name, TypeRef(type, axes=tuple(axes)))
 
 
-def _score(draw: Draw, sight: Sight, parameters: Sequence[Parameter]) -> list[Statement]:
-    factors = [p.name for p in parameters if p.type and p.type.name == "float"]
+def _score(draw: Draw, sight: Sight) -> list[Statement]:
     learnt: list[str] = []
     if "learnt" in sight.features:
         learnt = draw(st.lists(st.sampled_from(list(SCORE_INPUTS)), max_size=2, unique=True))
     inputs = [_input(name, "float", SCORE_INPUTS[name][0]) for name in learnt]
-    return [*inputs, Score(declarations.score(draw, factors, learnt))]
+    return [*inputs, Score(declarations.score(draw, sight, learnt))]
 
 
 def _sinks(draw: Draw, sight: Sight) -> list[Statement]:

@@ -192,9 +192,12 @@ def _quantifier(m: Meaning, e: syntax.Quantifier, scope: Scope) -> Value:
     else:
         numbers = value(m, e.range, scope)
     result: Value = {"any": False, "all": True, "count": 0}[e.kind]
-    for i in numbers:
+    for at, i in enumerate(numbers):
         hit = value(m, e.body, scope.with_names(**{e.variable: i}))
         if e.kind == "count":
+            # A set holds each of its elements once.
+            for earlier in numbers[:at] if isinstance(e.range, syntax.SetOf) else ():
+                hit = values.both(hit, compare("!=", i, earlier))
             result = values.arithmetic("+", result, choose(hit, 1, 0))
         else:
             result = (values.either if e.kind == "any" else values.both)(result, hit)

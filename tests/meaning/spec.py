@@ -64,7 +64,7 @@ class Meaning:
             "batch": along(range(self.batch), "batch"),
             "head": along(range(self.heads), "head"),
             "kv_head": along([h // group for h in range(self.heads)], "head"),
-            "layer": self.layer,
+            "layer": self.layer or 0,
         }
         self.rows = along([self.q_start + i for i in range(self.n_q)], "q")
         self.keys = along(range(self.n_k), "k")
