@@ -33,6 +33,9 @@ SCALARS = frozenset({*ir.SLICE, "heads", "kv_heads", "n_q", "n_k"})
 DTYPE = "q_pos.dtype"
 """The int type of a launch: int32, or int64 where values may be larger."""
 
+EXACT, ROUNDED = "tl.float64", "tl.float32"
+"""The float types of masks, which compare as the layout does, and of scores."""
+
 MOST_UNROLLED = 8
 """Steps of a loop that is written out by the compiler of the kernel."""
 
@@ -62,12 +65,14 @@ NARROWED = frozenset({"sign", "log2", "pow2", "popcount"})
 class Argument:
     """A kernel argument: its name, whether it is a constant, and its value.
 
-    The value is a node over what a call gives, or text.
+    The value is a node over what a call gives, or text. A number in `memory` is passed as a tensor
+    of one float64: as it stands, Triton would round it to 32 bits.
     """
 
     name: str
     constant: bool
     value: Node | str
+    memory: bool = False
 
     @property
     def parameter(self) -> str:
@@ -81,7 +86,7 @@ class Arguments:
 
     pattern: ir.Pattern
     names: Names = field(default_factory=dependence)
-    made: dict[Node | str, Argument] = field(default_factory=dict)
+    made: dict[Node | str | tuple[str, Node], Argument] = field(default_factory=dict)
     known: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -90,13 +95,13 @@ class Arguments:
         self._signs = signs(self.known)
         self._dynamic = {f"param:{param.name}" for param in self.pattern.params if param.dynamic}
 
-    def lifted(self, root: Node) -> Node:
+    def lifted(self, root: Node, real: str) -> Node:
         """The root with its largest parts that a whole call shares as variables `arg:NAME`."""
         (root,) = bind(_unsigned_residues(root))
         replaced: dict[Node, Node] = {}
         for node in frontier(root, lambda node: not self._is_shared(node)):
             if not isinstance(node, Const) and not (isinstance(node, Var) and node.name in SCALARS):
-                replaced[node] = self._argument(node)
+                replaced[node] = self._argument(node, real)
         return substitute(root, replaced)
 
     def _is_shared(self, node: Node) -> bool:
@@ -104,16 +109,18 @@ class Arguments:
             name.startswith(("param:", "size:")) or name in ir.UNIFORM for name in self.names(node)
         )
 
-    def _argument(self, node: Node) -> Node:
-        if node not in self.made:
-            uses = self.names(node)
-            static = all(n.startswith("param:") and n not in self._dynamic for n in uses)
+    def _argument(self, node: Node, real: str) -> Node:
+        uses = self.names(node)
+        static = all(n.startswith("param:") and n not in self._dynamic for n in uses)
+        memory = ir.type_of(node) is ir.FLOAT and real == EXACT and not static
+        key = (real, node) if memory else node
+        if key not in self.made:
             name = f"x_{len(self.made)}"
-            if isinstance(node, ir.Param):
+            if isinstance(node, ir.Param) and not memory:
                 name = f"p_{node.name}"
             elif isinstance(node, Var):
                 name = _plain(node.name.replace("size:", "size_"))
-            self.made[node] = Argument(name, static, node)
+            self.made[key] = Argument(name, static, node, memory)
             part = self._signs(node)
             whole = ir.type_of(node) is ir.INT
             low, high = (
@@ -121,7 +128,7 @@ class Arguments:
                 for end in (part.low, part.high)
             )
             self.known[f"arg:{name}"] = low, high
-        return Var(f"arg:{self.made[node].name}", ir.type_of(node))
+        return Var(f"arg:{self.made[key].name}", ir.type_of(node))
 
     def size(self, tensor: str, axis: int) -> str:
         """The argument for a tensor's size along one axis."""
@@ -129,10 +136,15 @@ class Arguments:
         argument = Argument(f"in_{_plain(tensor)}_size_{axis}", False, value)
         return self.made.setdefault(f"{tensor} {axis}", argument).name
 
-    def pointer(self, tensor: str) -> str:
-        """The argument for a tensor's entries."""
-        argument = Argument(f"in_{_plain(tensor)}_ptr", False, f'call.tensors["{tensor}"]')
-        return self.made.setdefault(f"{tensor} ptr", argument).name
+    def pointer(self, tensor: str, type: str) -> str:
+        """The argument for a tensor's entries, of a Triton type."""
+        value = f'call.tensors["{tensor}"]'
+        name = f"in_{_plain(tensor)}_ptr"
+        if type == EXACT:
+            name = f"in_{_plain(tensor)}_exact_ptr"
+        elif type == ROUNDED:
+            value = f"{value}.float()"
+        return self.made.setdefault(f"{tensor} {name}", Argument(name, False, value)).name
 
     def signed(self) -> str:
         """The argument that tells whether queries have negative positions."""
@@ -146,8 +158,9 @@ class TritonTarget:
     binding = ""
     fuses = True
 
-    def __init__(self, arguments: Arguments) -> None:
+    def __init__(self, arguments: Arguments, real: str) -> None:
         self.arguments = arguments
+        self.real = real
         self.names = arguments.names
         self.signs = signs(arguments.known)
         self.natural = signs(arguments.known)
@@ -171,6 +184,8 @@ class TritonTarget:
             return Text(local)
         if node.type is ir.BOOL and not self._is_constant(node):
             return Text(f"({name} != 0)")
+        if node.type is ir.FLOAT and self.real == EXACT and not self._is_constant(node):
+            return Text(f"tl.load({name})")
         return Text(name)
 
     def compound(self, node: Node, parts: Sequence[Text]) -> Text:
@@ -205,7 +220,7 @@ class TritonTarget:
         if name == "div" and isinstance(node.args[1], Const) and node.args[1].value:
             return render.infix("/", PRODUCT, parts)
         if name == "to_float":
-            return Text(f"tl.cast({parts[0].text}, tl.float32)")
+            return Text(f"tl.cast({parts[0].text}, {self.real})")
         if name in render.SYMBOLS:
             symbol, level = render.SYMBOLS[name]
             return render.infix(symbol, level, parts, loose=level == render.COMPARE)
@@ -283,7 +298,8 @@ class TritonTarget:
         return text
 
     def _load(self, node: ir.Load, parts: Sequence[Text]) -> Text:
-        pointer = self.arguments.pointer(node.tensor)
+        type = self.real if node.type is ir.FLOAT else DTYPE
+        pointer = self.arguments.pointer(node.tensor, type)
         parts = [
             Text(f"tl.cast({part.text}, tl.int64)") if self._is_constant(index) else part
             for index, part in zip(node.indices, parts, strict=True)
@@ -296,7 +312,7 @@ class TritonTarget:
         text = f"tile_load({pointer}, {row}, {size}, {parts[-1].text})"
         if node.type is ir.BOOL:
             return Text(f"({text} != 0)")
-        return Text(f"{text}.to({'tl.float32' if node.type is ir.FLOAT else DTYPE})")
+        return Text(text if node.type is ir.FLOAT else f"{text}.to({DTYPE})")
 
 
 def _plain(name: str) -> str:
@@ -339,6 +355,8 @@ def arguments_function(pattern: ir.Pattern, slope: Node | None = None) -> Functi
     lines += [*body.lines, "return {"]
     for argument in arguments:
         value = argument.value if isinstance(argument.value, str) else texts[argument.value].text
+        if argument.memory:
+            value = f"torch.full((), {value}, dtype=torch.float64, device=call.device)"
         lines.append(f'    "{argument.name}": {value},')
     name = f"{pattern.name}_arguments"
     doc = "What the kernels of one call take for the mask and the score."
@@ -348,26 +366,30 @@ def arguments_function(pattern: ir.Pattern, slope: Node | None = None) -> Functi
 
 def _written(pattern: ir.Pattern, slope: Node | None) -> tuple[Filling, list[Argument]]:
     arguments = Arguments(pattern)
-    lifted = arguments.lifted(by_difference(pattern.mask))
+    lifted = arguments.lifted(by_difference(pattern.mask), EXACT)
     if not {"q", "k"} & arguments.names(lifted):
         lifted = Op("and", (Op("eq", (Var("k"), Var("k"))), lifted))
-    mask = _statements(lifted, arguments, "x_t", "keep")
+    mask = _statements(lifted, arguments, EXACT, "x_t", "keep")
     score: tuple[str, ...] = ()
     by_s: tuple[str, ...] = ()
     if pattern.score is not None and slope is not None:
-        score = _statements(arguments.lifted(pattern.score), arguments, "x_u", "s")
+        root = arguments.lifted(pattern.score, ROUNDED)
+        score = _statements(root, arguments, ROUNDED, "x_u", "s")
         if Var("s", ir.FLOAT) not in ir.postorder(pattern.score):
             *before, last = score
             score = (*before, last.replace("s = ", "s = tl.zeros_like(s) + ", 1))
-        by_s = _statements(arguments.lifted(slope), arguments, "x_v", "slope")
+        root = arguments.lifted(slope, ROUNDED)
+        by_s = _statements(root, arguments, ROUNDED, "x_v", "slope")
     made = list(arguments.made.values())
     taken = tuple(argument.parameter for argument in made)
     return Filling(mask, score, by_s, taken), made
 
 
-def _statements(root: Node, arguments: Arguments, local: str, result: str) -> tuple[str, ...]:
-    """The statements that bind `result` to the root's value."""
-    target = TritonTarget(arguments)
+def _statements(
+    root: Node, arguments: Arguments, real: str, local: str, result: str
+) -> tuple[str, ...]:
+    """The statements that bind `result` to the root's value, its floats of type `real`."""
+    target = TritonTarget(arguments, real)
     taken = (argument.name for argument in arguments.made.values())
     body = render.Body(target, render.Identifiers(taken), local)
     (text,) = body.write(root)

@@ -77,3 +77,20 @@ def test_a_pattern_may_have_the_name_of_a_part_of_the_kernels(name):
     q = torch.randn(1, 1, 20, 16, generator=torch.Generator().manual_seed(4))
     kernels, dense = (pattern(q, q, q, backend=backend) for backend in ("triton", "dense"))
     torch.testing.assert_close(kernels, dense, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("limit", ["other[q]", "t", "0.3"])
+def test_masks_compare_floats_in_all_their_digits(limit):
+    text = f"""pattern p(t: dynamic float = 0.3) {{
+        input weight: float[k]
+        input other: float[q]
+        mask weight[k] > {limit} | k == 0
+    }}"""
+    pattern = maskc.loads(text).p
+    random = torch.Generator().manual_seed(5)
+    q, k, v = torch.randn(3, 1, 1, 40, 16, generator=random)
+    other = torch.full((40,), 0.3, dtype=torch.float64)
+    beside = torch.tensor([1e-12, -1e-12], dtype=torch.float64).repeat(20)
+    inputs = {"other": other, "weight": other + beside}
+    kernels, dense = (pattern(q, k, v, **inputs, backend=name) for name in ("triton", "dense"))
+    torch.testing.assert_close(kernels, dense, atol=1e-5, rtol=1e-5)
