@@ -53,10 +53,13 @@ def extents(
     """
     if space.key is not None and space.key.packed:
         return _packed(space.key, given, lengths[1], values, made_up)
-    sizes = {name: _one(name, size) for name, size in given.items()}
     free = list(_free(space))
+    by_segment = {seg: size for seg, extent, size in free if seg and not extent.is_axis}
+    sizes = {by_segment.get(name, name): _one(name, size) for name, size in given.items()}
     missing = sorted({size for _, _, size in free if size not in sizes})
-    if missing:
+    if len(missing) == 1:
+        _infer(missing[0], space, sizes, lengths, values)
+    elif missing:
         raise _lacks(missing)
     grid = {extent.name: sizes[size] for _, extent, size in free if extent.is_axis}
     segments = {seg or size: sizes[size] for seg, extent, size in free if not extent.is_axis}
@@ -85,6 +88,37 @@ def _free(space: ir.Space) -> Iterator[tuple[str | None, ir.Extent, str]]:
                     yield segment, extent, extent.value.name.removeprefix("size:")
 
 
+def _infer(
+    name: str,
+    space: ir.Space,
+    sizes: dict[str, int],
+    lengths: tuple[int, int],
+    values: Mapping[str, Any],
+) -> None:
+    """Add the one size that nobody gave, as a call does: what is left for it on its side."""
+    for side, n in ((space.key, lengths[1]), (space.query, lengths[0])):
+        if side is None or not any(_is_size(e, name) for _, own in side.segments for e in own):
+            continue
+        one, two = (
+            _positions(side, {**values, **{f"size:{k}": v for k, v in {**sizes, name: at}.items()}})
+            for at in (0, 1)
+        )
+        if two > one <= n and (n - one) % (two - one) == 0:
+            sizes[name] = (n - one) // (two - one)
+            return
+    raise SettingError(f"no {name} gives the space as many positions: write --size {name}=...")
+
+
+def _is_size(extent: ir.Extent, name: str) -> bool:
+    return isinstance(extent.value, ir.Var) and extent.value.name == f"size:{name}"
+
+
+def _positions(side: ir.Side, known: Mapping[str, Any]) -> int:
+    return sum(
+        prod(points.evaluate(extent.value, known) for extent in own) for _, own in side.segments
+    )
+
+
 def _hold_lengths(space: ir.Space, lengths: tuple[int, int], known: Mapping[str, Any]) -> None:
     """Refuse sizes whose positions are not as many as there are keys, or as queries."""
     n_q, n_k = lengths
@@ -94,9 +128,7 @@ def _hold_lengths(space: ir.Space, lengths: tuple[int, int], known: Mapping[str,
     for side, n, what in sides:
         if side is None:
             continue
-        total = sum(
-            prod(points.evaluate(extent.value, known) for extent in own) for _, own in side.segments
-        )
+        total = _positions(side, known)
         if total != n:
             raise SettingError(f"the space has {total:,} positions; there are {n:,} {what}")
 

@@ -92,7 +92,8 @@ def setting(
         pattern: the checked pattern.
         n_k: number of keys.
         n_q: number of query rows, None for n_k.
-        heads: query heads; None for 2 where the mask depends on the head, else 1.
+        heads: query heads; None for as many as a table's default has entries, else for 2 where the
+            mask depends on the head, else 1.
         kv_heads: key heads, None for `heads`.
         layer: index of the layer.
         n_layers: number of layers, None for layer + 1.
@@ -108,7 +109,7 @@ def setting(
         SettingError: where a word names nothing, does not read, or breaks a rule.
 
     """
-    heads = heads or kv_heads or (2 if by_head(pattern) else 1)
+    heads = heads or kv_heads or _own_heads(pattern) or (2 if by_head(pattern) else 1)
     kv_heads = kv_heads or heads
     if heads % kv_heads:
         raise SettingError(f"{heads} heads are no multiple of {kv_heads} key heads")
@@ -156,6 +157,19 @@ def setting(
         else:
             tensors[tensor.name] = _read_input(tensor, word, shape)
     return replace(call, inputs=tensors, made_up=tuple(made_up))
+
+
+def _own_heads(pattern: ir.Pattern) -> int | None:
+    """As many heads as the default of a table over heads has entries."""
+    for table in pattern.params:
+        entries: Any = table.default
+        for axis in table.axes or ():
+            if not isinstance(entries, tuple) or not entries:
+                break
+            if axis == "head":
+                return len(entries)
+            entries = entries[0]
+    return None
 
 
 def by_head(pattern: ir.Pattern) -> bool:

@@ -106,7 +106,8 @@ def test_a_packed_grid_is_drawn_with_items_given_or_made_up(sizes, rows):
 @pytest.mark.parametrize(
     ("space", "sizes", "told"),
     [
-        ("grid(y, x)", {"y": 2}, "--size x=..."),
+        ("grid(y, x)", {"y": 4}, "no x gives the space as many positions"),
+        ("grid(t, y, x)", {"y": 2}, "--size t=... --size x=..."),
         ("grid(y, x)", {"y": 2, "x": 2}, "4 positions; there are 6 keys"),
         ("grid(y, x)", {"y": (2, 1), "x": 3}, "y has 2 sizes; only a packed grid"),
         ("packed grid(y, x)", {"y": 2}, "--size x=..."),
@@ -118,6 +119,37 @@ def test_sizes_that_do_not_make_the_space_are_refused(space, sizes, told):
     pattern = only(f"pattern p {{\n    space {space}\n    mask q.y == k.y\n}}")
     with pytest.raises(SettingError, match=told):
         setting(pattern, 6, sizes=sizes)
+
+
+@pytest.mark.parametrize(
+    ("space", "given", "found"),
+    [
+        ("grid(y, x)", {"y": 2}, {"x": 3}),
+        ("grid(y = 3, x)", {}, {"x": 2}),
+        ("text(n) ++ image: grid(y, x)", {"text": 2, "y": 4}, {"x": 1}),
+        ("text(n) ++ image: grid(y, x)", {"n": 2, "y": 4}, {"x": 1}),
+        ("text(n) ++ image: grid(y, x)", {"y": 2, "x": 2}, {"n": 2}),
+        ("a(n) ++ b(n)", {}, {"n": 3}),
+        (
+            "query: grid(y, x), key: grid(y = len(query.y), x = 1 + len(query.x))",
+            {"y": 2},
+            {"x": 2},
+        ),
+    ],
+)
+def test_one_size_that_nobody_gave_is_what_is_left_for_it(space, given, found):
+    pattern = only(f"pattern p {{\n    space {space}\n    mask everything\n}}")
+    call = setting(pattern, 6, n_q=4 if "query" in space else None, sizes=given)
+    assert found.items() <= call.sizes.items()
+
+
+@pytest.mark.parametrize(
+    ("tables", "heads"),
+    [("w: int[head] = [1, 2, 4]", 3), ("w: int[layer, head] = [[1, 2, 4, 8]]", 4),
+     ("w: int[head] = 3", 2)],
+)  # fmt: skip
+def test_there_are_as_many_heads_as_a_table_has_entries(tables, heads):
+    assert setting(only(f"pattern p({tables}) = recent(w)"), 6).heads == heads
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
