@@ -22,6 +22,9 @@ COUNTS = frozenset({"q0", "q1", "k0", "k1", *ir.UNIFORM})
 UNBOUNDED = Const(2**63)
 """Stands for a part whose size is not known: no back end holds it."""
 
+WIDEST = 2**63 - 1
+"""As large as a literal counts: -2^63 fits in 64 bits though 2^63 does not."""
+
 
 def span(*roots: Node, reading: Iterable[Node] = ()) -> Node:
     """The greatest absolute value that any int part takes in a call, as an int expression.
@@ -63,6 +66,9 @@ def _sizes(roots: tuple[Node, ...]) -> dict[Node, None]:
         if ir.type_of(node) is not ir.INT:
             continue
         if isinstance(node, Op) and node.name not in GROWING:
+            continue
+        if isinstance(node, Const):
+            sizes[Const(min(abs(int(node.value)), WIDEST))] = None
             continue
         part = reader(node)
         if part.low is None or part.high is None:

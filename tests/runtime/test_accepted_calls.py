@@ -67,3 +67,19 @@ def test_subclasses_of_tensors_are_tensors():
     wanted = LOCAL(X, X, X)
     assert torch.equal(LOCAL(X.as_subclass(Named), X, X).as_subclass(torch.Tensor), wanted)
     assert torch.equal(LOCAL(torch.nn.Parameter(X), X, X).detach(), wanted)
+
+
+def test_explain_gives_a_parameter_of_its_own_name_to_the_pattern():
+    """Also where the name is one that `explain` has itself."""
+    own = maskc.loads("pattern p(head_dim: int = 3, value_dim: int = 1) = recent(head_dim)").p
+    told = own.explain(128, head_dim=7, value_dim=2)
+    assert told["kept pairs"] == 128 * 7 - 21
+    assert told["dense FLOPs"] == own.explain(128)["dense FLOPs"] == 256 * 128**2
+
+
+@pytest.mark.parametrize(
+    ("mask", "kept"), [("k > -9223372036854775808", 25), ("k in {-9223372036854775808, 1}", 5)]
+)
+def test_the_smallest_integer_may_be_compared_with(mask, kept):
+    """It fits in 64 bits, though its opposite does not."""
+    assert maskc.loads(f"pattern p = {mask}").p.dense_mask(5).sum() == kept
