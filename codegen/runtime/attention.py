@@ -232,7 +232,7 @@ class Attention:
         n_q: int,
         n_k: int | None = None,
         *,
-        head_dim: int = 64,
+        head_dim: int | None = None,
         value_dim: int | None = None,
         block: tuple[int, int] | int | None = None,
         device: torch.device | str = "cpu",
@@ -243,8 +243,9 @@ class Attention:
         Args:
             n_q: number of query rows.
             n_k: number of keys, None for n_q.
-            head_dim: of q and k, for the FLOPs of one forward.
-            value_dim: of v, None for head_dim.
+            head_dim: of q and k, for the FLOPs of one forward, None for 64. Where the spec has a
+                parameter or input of this name, it is that one's value, as in a call.
+            value_dim: of v, None for head_dim; likewise.
             block: size of a tile, None for the one that such a call takes.
             device: where the call would run, "cuda" also where there is none.
             **arguments: as in `bind`.
@@ -253,7 +254,12 @@ class Attention:
         on_gpu = str(device).split(":")[0] == "cuda"
         own = self.spec.block if on_gpu else TORCH_BLOCK
         tile = own if block is None else checked_block(block)
-        head_dim = checked_count("head_dim", head_dim, 1)
+        own_names = {part.name for part in (*self.spec.params, *self.spec.inputs)}
+        if head_dim is not None and "head_dim" in own_names:
+            head_dim, arguments["head_dim"] = None, head_dim
+        if value_dim is not None and "value_dim" in own_names:
+            value_dim, arguments["value_dim"] = None, value_dim
+        head_dim = checked_count("head_dim", 64 if head_dim is None else head_dim, 1)
         value_dim = head_dim if value_dim is None else checked_count("value_dim", value_dim, 1)
         call = self.bind(n_q, n_k, **arguments)
         layout = self._layout_of(call, tile)
