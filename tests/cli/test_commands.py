@@ -11,8 +11,10 @@ from cli.shell import EXAMPLES, in_process, in_shell
 from maskc import pipeline
 from maskc.mistakes import MISTAKES
 from maskc.version import __version__
+from subjects import slow
 
 COMMANDS = ("check", "compile", "explain", "explain-error", "fmt", "fuzz", "list", "new", "show")
+FILES = sorted(EXAMPLES.glob("*.attn"))
 STREAMING = EXAMPLES / "streaming_llm.attn"
 TWO = "pattern a = recent(2)\npattern b = sink(1)\n"
 
@@ -31,11 +33,10 @@ def test_help_ends_with_examples_of_the_command(maskc, command):
 
 
 def test_compiling_the_gallery_writes_one_module_a_file(maskc, tmp_path):
-    files = sorted(EXAMPLES.glob("*.attn"))
-    run = maskc("compile", *files, "-o", tmp_path / "new" / "build")
+    run = maskc("compile", *FILES, "-o", tmp_path / "new" / "build")
     assert (run.code, run.err) == (0, "")
     written = sorted((tmp_path / "new" / "build").iterdir())
-    assert [path.name for path in written] == [f"{file.stem}.py" for file in files]
+    assert [path.name for path in written] == [f"{file.stem}.py" for file in FILES]
     assert run.out.split() == [str(path) for path in written]
     assert STREAMING.stem in written[-1].read_text(encoding="utf-8")
 
@@ -159,7 +160,7 @@ def test_explain_prints_a_table(maskc):
     assert "amplification" in out
 
 
-@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.attn")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("file", [*FILES[:3], *slow(FILES[3:])], ids=lambda path: path.stem)
 def test_every_example_is_drawn_and_explained(file):
     assert in_process("show", file, "--shrink", "--n", 24).code == 0
     assert in_process("explain", file, "--n", 1024).code == 0

@@ -18,6 +18,7 @@ from maskc.plot import COLORS, SEEN, Picture, image
 from maskc.setting import Setting, setting
 from maskc.show import Cells, cells
 
+SLOW = pytest.mark.slow
 STREAMING = EXAMPLES / "streaming_llm.attn"
 
 GRIDS = """\
@@ -144,10 +145,10 @@ def test_a_line_has_no_neighbourhood():
     ("file", "words"),
     [
         ("streaming_llm", ("--shrink",)),
-        pytest.param("streaming_llm", ("--n", 4096), marks=pytest.mark.slow),
-        pytest.param("bigbird", ("--n", 4096), marks=pytest.mark.slow),
-        pytest.param("duo_attention", ("--shrink", "--heads", 8), marks=pytest.mark.slow),
-        ("packed_documents", ("--input", "doc=0*10,1*20,2*18")),
+        pytest.param("streaming_llm", ("--n", 4096), marks=SLOW),
+        pytest.param("bigbird", ("--n", 4096), marks=SLOW),
+        pytest.param("duo_attention", ("--shrink", "--heads", 8), marks=SLOW),
+        pytest.param("packed_documents", ("--input", "doc=0*10,1*20,2*18"), marks=SLOW),
     ],
 )
 def test_two_runs_give_the_same_bytes(maskc, file, words, kind, tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 CODE = """
 import sys
 sys.modules["triton"] = None
@@ -20,6 +22,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.slow
 def test_a_module_imports_and_computes_without_triton():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -19,7 +19,7 @@ import torch
 
 import maskc
 from maskc import modules, pipeline
-from subjects import EXAMPLES
+from subjects import EXAMPLES, slow
 
 LOCAL = "pattern local(w: int >= 1 = 4) = recent(w)\npattern all_of_them = causal"
 
@@ -35,6 +35,7 @@ def in_another_process(code: str, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_loaded_pattern_is_unpickled_in_another_process(tmp_path):
     """Also one whose file uses another one beside it."""
     (tmp_path / "library.attn").write_text("def near(w: int) = recent(w)")
@@ -97,6 +98,7 @@ def test_one_text_is_one_module_also_for_threads():
     assert len(found) == 4 and len(set(map(id, found))) == 1
 
 
+@pytest.mark.slow
 def test_loading_writes_nothing_and_needs_no_home(tmp_path):
     """Nor a working temporary folder."""
     code = (
@@ -132,7 +134,7 @@ def said(code: CodeType) -> tuple[object, ...]:
     return (*names, repr(plain), code.co_filename, code.co_firstlineno, lines)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*EXAMPLES[:2], *slow(EXAMPLES[2:])], ids=lambda path: path.stem)
 def test_code_of_shared_parts_is_that_of_the_whole_text(path):
     text = pipeline.module_text(path)
     whole = compile(text, "made.py", "exec", dont_inherit=True)

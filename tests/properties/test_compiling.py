@@ -14,7 +14,7 @@ import maskc
 from maskc.grammar.unparse import unparse
 from maskc.pipeline import compile_text
 from maskc.testing import specs
-from subjects import EXAMPLES, share
+from subjects import EXAMPLES, share, slow
 
 HOSTILE = (
     '"""\nraise SystemExit(3)\n"""',
@@ -53,7 +53,7 @@ def test_bytes_do_not_depend_on_the_process(path, tmp_path):
     assert b"import maskc" not in made[0] and b"from maskc" not in made[0]
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("hostile", [*HOSTILE[:3], *slow(HOSTILE[3:])])
 def test_no_doc_comment_escapes_its_string(hostile):
     lines = "".join(f"## {line}\n" for line in hostile.split("\n"))
     text = (

@@ -9,19 +9,21 @@ from maskc import ir
 from maskc.bounds.rectangle import Rectangles
 from maskc.bounds.system import WHOLE
 from maskc.ir import Const, Node, Op, Var
+from subjects import many
 
 from .expressions import Place, ints, places, rectangles
 
 Q, K = Var("q"), Var("k")
 HERE = Place({}, {}, 0)
 FAR = Op("abs", (Op("sub", (Op("floordiv", (Q, Const(4))), Op("floordiv", (K, Const(4))))),))
+KNOWN = {"w": (1, None), "rate": (0, None)}
 LENGTH_OF_BITS = Op("add", (Op("log2", (FAR,)), Const(1)))
 
 
 def check(node: Node, place: Place, corners: tuple[int, int, int, int]) -> None:
     q0, q1, k0, k1 = corners
     ends = {"q0": q0, "q1": q1, "k0": k0, "k1": k1}
-    reader = Rectangles({}).reader(WHOLE)
+    reader = Rectangles(KNOWN).reader(WHOLE)
     reader(node)
     for part, found in reader.known.items():
         if ir.type_of(part) is not ir.INT or any(
@@ -51,13 +53,16 @@ def check(node: Node, place: Place, corners: tuple[int, int, int, int]) -> None:
                         assert sign * (place.read(part, q=q, k=k + 1) - here) >= 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(10))
 @given(ints(3), places(), st.data())
 @example(Op("shr", (Const(64), LENGTH_OF_BITS)), HERE, None)
 @example(Op("shr", (Op("sub", (K, Q)), Op("sub", (Q, Const(2))))), HERE, None)
 @example(Op("bit_and", (Op("sub", (K, Const(9))), Const(3))), HERE, None)
 @example(Op("bit_and", (Const(1), Op("shr", (Q, Const(2))))), HERE, None)
 @example(Op("bit_and", (Op("sub", (Q, K)), Const(6))), HERE, None)
+@example(Op("floordiv", (Op("mul", (Q, Const(5))), Op("sub", (K, Const(3))))), HERE, None)
+@example(Op("mod", (Q, Op("sub", (Op("floordiv", (K, Const(4))), Const(1))))), HERE, None)
+@example(Op("add", (Op("floordiv", (Q, Const(4))), Op("mod", (Q, Const(4))))), HERE, None)
 @example(Op("mod", (FAR, Op("floordiv", (Const(8), Op("add", (FAR, Const(1))))))), HERE, None)
 def test_intervals_hold_every_value_and_take_what_they_say(
     node: Node, place: Place, data: st.DataObject | None

@@ -128,7 +128,7 @@ def test_many_disjuncts_are_read_in_linear_time() -> None:
 
 def test_deep_conditions_are_read_without_recursion() -> None:
     mask: Node = CAUSAL
-    for i in range(1500):
+    for i in range(1100):
         mask = op("or" if i % 2 else "and", mask, op("lt", K, op("add", Q, i)))
     reading = bounds(mask)
     place = Place({}, {}, 0)

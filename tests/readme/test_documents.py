@@ -13,6 +13,7 @@ import pytest
 from cli.shell import COMMAND, in_process, in_shell
 
 from docs import figures, gallery, generate
+from subjects import slow
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -111,7 +112,9 @@ def test_figures_of_examples_are_of_the_files_as_they_are(file):
     assert all(gallery.picture(file, row).is_file() for row in kept["rows"])
 
 
-@pytest.mark.parametrize("name", ("streaming_llm.attn", "vision/dinat.attn", "hybrid/rat.attn"))
+@pytest.mark.parametrize(
+    "name", ["streaming_llm.attn", *slow(["vision/dinat.attn", "hybrid/rat.attn"])]
+)
 def test_figures_of_examples_are_measured_again(name):
     file = gallery.EXAMPLES / name
     kept = json.loads(gallery.FIGURES.read_text(encoding="utf-8"))[name]

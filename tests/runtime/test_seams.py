@@ -16,6 +16,7 @@ import maskc
 from maskc.codegen.runtime.parts import Parts
 from maskc.codegen.runtime.reader import Reader
 from maskc.codegen.runtime.seams import between, seams_of
+from subjects import tiles_of
 
 MASKS = {
     "windows": "tile(y, n) & tile(x, n + 1)",
@@ -47,14 +48,6 @@ def pattern_of(name: str, space: str, mask: str) -> object:
     }}""").p
 
 
-def tiles_by_hand(mask: torch.Tensor, block: tuple[int, int]) -> torch.Tensor:
-    rows = [
-        [2 if t.all() else 1 if t.any() else 0 for t in row.split(block[1], 1)]
-        for row in mask.split(block[0], 0)
-    ]
-    return torch.tensor(rows, dtype=torch.uint8)
-
-
 @pytest.mark.parametrize("name", MASKS)
 @given(st.data())
 def test_layouts_of_grids_in_tiles_of_any_size_are_exact(name, data):
@@ -75,7 +68,7 @@ def test_layouts_of_grids_in_tiles_of_any_size_are_exact(name, data):
     assert kept_pairs == int(kept.sum())
     for batch in range(2):
         for head in range(2):
-            assert torch.equal(layout.tiles(batch, head), tiles_by_hand(kept[batch, head], block))
+            assert torch.equal(layout.tiles(batch, head), tiles_of(kept[batch, head], block))
 
 
 @given(st.integers(1, 40), st.integers(-60, 60), st.integers(0, 90), st.integers(1, 60))

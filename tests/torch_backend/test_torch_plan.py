@@ -12,7 +12,7 @@ import maskc
 from maskc.codegen.runtime.torch_pieces import Work, chunks, rows_along
 from maskc.codegen.runtime.torch_plan import TORCH_BLOCK, Piece, TorchPlan
 from maskc.codegen.runtime.torch_planner import TorchPlanner
-from subjects import EXAMPLES
+from subjects import EXAMPLES, slow
 
 SPEC = """
 pattern window_and_sinks = causal & (sink(3) | recent(100))
@@ -77,7 +77,7 @@ def arguments_of(name: str, n: int) -> dict:
     return {}
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*EXAMPLES[:4], *slow(EXAMPLES[4:])], ids=lambda path: path.stem)
 def test_examples_see_each_kept_pair_once(path):
     pattern = getattr(maskc.load(path), path.stem)
     for n in (130, 700):
@@ -150,7 +150,9 @@ class LargestTensor(TorchDispatchMode):
         return result
 
 
-@pytest.mark.parametrize("name", ["window_and_sinks", "long_window", "scattered", "drawn_blocks"])
+@pytest.mark.parametrize(
+    "name", ["window_and_sinks", "long_window", *slow(["scattered"]), "drawn_blocks"]
+)
 def test_no_tensor_is_as_large_as_the_matrix(name):
     n = 4096
     pattern = getattr(maskc.loads(SPEC.replace("sink(3)", "sink(5)")), name)
