@@ -132,8 +132,8 @@ def test_sizes_that_do_not_make_the_space_are_refused(space, sizes, told):
         ("a(n) ++ b(n)", {}, {"n": 3}),
         (
             "query: grid(y, x), key: grid(y = len(query.y), x = 1 + len(query.x))",
-            {"y": 2},
-            {"x": 2},
+            {"query.y": 2},
+            {"query.x": 2},
         ),
     ],
 )
