@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import torch
 
@@ -113,20 +112,17 @@ def _panel(reader: Reader, first: int, last: int, n_rows: int) -> Panel:
     return best
 
 
-def _distances(reader: Reader) -> Iterator[int]:
+def _distances(reader: Reader) -> list[int]:
     """Numbers of tokens after which the mask may go on as before, ascending."""
     assert reader.spec.strides is not None, "panels are of specs that have strides"
-    strides: set[int] = set()
+    strides = {1}
     for stride in reader.spec.strides(reader.call.at(reader.batch, reader.head)):
         own = stride.unique().tolist() if isinstance(stride, torch.Tensor) else [stride]
-        strides |= {abs(x) for x in own}
-    last = 0
-    distance = math.lcm(*reader.block)
-    for stride in (1, *sorted(strides - {0})):
-        distance = math.lcm(distance, stride)
-        if distance > last and 3 * distance <= reader.call.n_q:
-            yield distance
-        last = distance
+        strides |= {abs(x) for x in own} - {0}
+    tile = math.lcm(*reader.block)
+    all_before = accumulate(sorted(strides), math.lcm, initial=tile)
+    found = {*all_before, *(math.lcm(tile, stride) for stride in strides)}
+    return sorted(x for x in found if 3 * x <= reader.call.n_q)
 
 
 def _same_as_before(reader: Reader, first: int, last: int, distance: int) -> torch.Tensor:

@@ -32,7 +32,7 @@ class Interval:
     filled: Node = TRUE
     least: int | None = None
     value: Node | None = None
-    step: tuple[int, Node] | None = None
+    step: tuple[Node, Node] | None = None
 
     @property
     def bounded(self) -> tuple[Node, Node] | None:
@@ -80,10 +80,14 @@ def ends_of_all(*parts: Interval) -> Node:
     """Whether one pair is known where all parts take their low ends, and one for the high ends."""
     if together(*parts):
         return c.both(*(part.ends for part in parts))
-    # Parts of one value take it everywhere: then one other may vary.
+    return one_varies(*((part, part.ends) for part in parts))
+
+
+def one_varies(*parts: tuple[Interval, Node]) -> Node:
+    """Whether all parts but one are single values, and the condition beside that one holds."""
     ways = []
-    for i, part in enumerate(parts):
-        ways.append(c.both(part.ends, *(other.one for j, other in enumerate(parts) if j != i)))
+    for i, (_, holds) in enumerate(parts):
+        ways.append(c.both(holds, *(part.one for j, (part, _) in enumerate(parts) if j != i)))
     return c.either(*ways)
 
 

@@ -18,7 +18,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import reduce
 
-from maskc.bounds.ends import NONE, Interval, apart, changed, ends_of_all, opposite, trends
+from maskc.bounds.ends import (
+    NONE,
+    Interval,
+    apart,
+    changed,
+    ends_of_all,
+    one_varies,
+    opposite,
+    trends,
+)
 from maskc.ir import FALSE, Const, Node, Op
 from maskc.passes import construct as c
 
@@ -54,7 +63,9 @@ def _add(node: Op, parts: list[Interval]) -> Interval:
 
 def _sum_filled(parts: list[Interval]) -> Node:
     """Steps of one part must not outrun the width of the others; multiples come from `_mul`."""
-    return c.both(*(p.filled for p in parts)) if apart(*parts) else FALSE
+    if apart(*parts):
+        return c.both(*(p.filled for p in parts))
+    return one_varies(*((p, p.filled) for p in parts))
 
 
 def _sub(node: Op, parts: list[Interval]) -> Interval:
@@ -63,7 +74,7 @@ def _sub(node: Op, parts: list[Interval]) -> Interval:
     if apart(a, b) and a.bounded and b.step and c.is_int(node):
         factor, filled = b.step
         low, high = a.bounded
-        reach = c.both(filled, c.le(Const(factor - 1), c.sub(high, low)))
+        reach = c.both(filled, c.le(c.sub(factor, ONE), c.sub(high, low)))
         return changed(whole, filled=c.both(a.filled, c.either(b.filled, reach)))
     return whole
 
@@ -93,15 +104,16 @@ def _product(a: Interval, b: Interval) -> Interval:
     if b.varying or b.low is None:
         return _corners(a, b, varying)
     factor = b.low
-    if isinstance(factor, Const):
+    if isinstance(factor, Const) or b.at_least(0):
+        is_unit = isinstance(factor, Const) and abs(factor.value) <= 1
         scaled = changed(
             a,
             low=None if a.low is None else c.mul(a.low, factor),
             high=None if a.high is None else c.mul(a.high, factor),
-            filled=a.filled if abs(factor.value) <= 1 else a.one,
-            step=(abs(factor.value), a.filled),
+            filled=a.filled if is_unit else a.one,
+            step=(c.operation("abs", (factor,)), a.filled),
         )
-        if factor.value >= 0:
+        if b.at_least(0) or (isinstance(factor, Const) and factor.value >= 0):
             return scaled
         return replace(scaled, low=scaled.high, high=scaled.low, rising=a.falling, falling=a.rising)
     return _corners(a, b, varying)
@@ -157,7 +169,7 @@ def _monotone(name: str, filled: bool = True) -> Operation:
 def _floordiv(node: Op, parts: list[Interval]) -> Interval:
     a, b = parts
     if b.varying or b.low is None:
-        return _or_single(node, parts, _varying_division(a, b))
+        return _or_by_one(_floordiv, node, parts, _varying_division(a, b))
     varying, rising, falling = trends([a, b])
     divisor = b.low
     low, high = (None if end is None else c.floordiv(end, divisor) for end in (a.low, a.high))
@@ -204,7 +216,7 @@ def _mod(node: Op, parts: list[Interval]) -> Interval:
     if b.varying or b.low is None or least is None or most is None or a.bounded is None:
         if most is None and b.at_least(1) and a.at_least(0):
             most = a.high
-        return _or_single(node, parts, Interval(least, most, varying, ends=FALSE, filled=FALSE))
+        return _or_by_one(_mod, node, parts, unbounded(varying, least, most))
     low, high = a.bounded
     if a.value is not None:
         value = c.mod(a.value, b.low)
@@ -294,18 +306,19 @@ def _opaque(bound: Callable[[list[Interval]], tuple[Node | None, Node | None]]) 
     return read
 
 
-def _or_single(node: Op, parts: list[Interval], read: Interval) -> Interval:
-    """The value itself where every argument is one value, else what was `read`."""
-    single = c.both(*(p.one for p in parts))
-    lows = tuple(p.low for p in parts if p.low is not None)
-    if read.low is None or read.high is None or single == FALSE or len(lows) < len(parts):
-        return read
-    exact = c.operation(node.name, lows)
-    return changed(
-        read,
-        low=c.select(single, exact, read.low),
-        high=c.select(single, exact, read.high),
-        ends=c.either(single, read.ends),
+def _or_by_one(read: Operation, node: Op, parts: list[Interval], loose: Interval) -> Interval:
+    """The reading by a divisor of one value where it is one, else the loose one."""
+    a, b = parts
+    if not b.varying or b.low is None or b.one == FALSE or loose.bounded is None:
+        return loose
+    fixed = read(node, [a, Interval(b.low, b.low, least=b.least)])
+    if fixed.bounded is None:
+        return loose
+    low, high = (c.select(b.one, *both) for both in zip(fixed.bounded, loose.bounded, strict=True))
+    return Interval(
+        *(low, high, loose.varying),
+        ends=c.both(b.one, c.either(fixed.ends, a.one)),
+        filled=c.both(b.one, c.either(fixed.filled, a.one)),
     )
 
 
