@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
 
-from maskc.syntax import Expression, Name
-from maskc.testing.choices import Draw, call, small
+from maskc.pipeline import prelude
+from maskc.syntax import Def, Expression, Name
+from maskc.testing.choices import Draw, call, rarely, small
 
 PRELUDE_ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "causal": (),
@@ -48,8 +50,12 @@ PRELUDE_ARGUMENTS: dict[str, tuple[Any, ...]] = {
 """What each prelude function is called with; a second word tells calls of one function apart.
 
 `size` is constant and >= 1, `length` may depend on the pair, `reach` is any int, `all axes` is no
-argument but wants the space's axes in sight, a pair of ints bounds a literal (both inclusive).
+argument but wants the space's axes in sight, a pair of ints bounds a literal (both inclusive). A
+function that is not here is called with all its arguments.
 """
+
+WORDS = {"axis": "axis", "input": "document"}
+"""The word for an argument of each type; `size` of others."""
 
 
 def prelude_call(
@@ -63,12 +69,38 @@ def prelude_call(
         argument: an argument for a word.
 
     """
-    groups = [g for g, words in PRELUDE_ARGUMENTS.items() if not {*words} & {*absent}]
+    functions, calls = _functions(), _calls()
+    groups = [g for g, words in calls.items() if not {*words} & {*absent}]
     group = draw(st.sampled_from(groups))
+    name = group.split()[0]
     arguments: list[Expression] = []
-    for word in PRELUDE_ARGUMENTS[group]:
+    for word in calls[group]:
         if isinstance(word, tuple):
             arguments.append(small(draw, *word))
         elif word != "all axes":
             arguments.append(argument(word))
-    return call(group.split()[0], *arguments) if arguments else Name(group)
+    if not arguments and not functions[name].parameters:
+        return Name(name)
+    if not rarely(draw):
+        return call(name, *arguments)
+    named = [p.name for p in functions[name].parameters][len(arguments) - 1 :]
+    return call(name, *arguments[:-1], **dict(zip(named, arguments[-1:], strict=False)))
+
+
+@cache
+def _functions() -> dict[str, Def]:
+    """The functions of the prelude that a spec may call."""
+    found = (d for d in prelude().declarations if isinstance(d, Def))
+    return {d.name: d for d in found if not d.name.startswith("_")}
+
+
+@cache
+def _calls() -> dict[str, tuple[Any, ...]]:
+    """Calls of every function, as PRELUDE_ARGUMENTS."""
+    known = {group.split()[0] for group in PRELUDE_ARGUMENTS}
+    others = {
+        name: tuple(WORDS.get(p.type.name if p.type else "int", "size") for p in d.parameters)
+        for name, d in _functions().items()
+        if name not in known
+    }
+    return {**PRELUDE_ARGUMENTS, **others}
