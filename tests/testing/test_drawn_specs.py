@@ -13,7 +13,7 @@ from maskc.check.builtins import SCORE_ONLY, SIGNATURES
 from maskc.grammar.pieces import LEVELS
 from maskc.pipeline import prelude
 from maskc.testing import specs
-from maskc.testing.declarations import INPUT_KINDS, SCORE_INPUTS
+from maskc.testing.declarations import INPUT_KINDS, SCORE_INPUTS, score
 from maskc.testing.expressions import mask
 from maskc.testing.operations import SPECIAL
 from maskc.testing.sight import Sight
@@ -42,7 +42,7 @@ AROUND = {
     *{kind.__name__ for kind in get_args(syntax.Statement)} - {"Route"},
     *{kind.__name__ for kind in get_args(syntax.Declaration)} - {"Use"},
     *("Member", "align start", "cross", "two", "grid", "packed", "segments"),
-    *("list", "table", "dynamic", "bool", "float", *SCORE_ONLY),
+    *("list", "table", "dynamic", "bool", "float"),
 }
 """What else a spec may hold."""
 
@@ -122,6 +122,11 @@ def test_masks_hold_every_operator_built_in_and_prelude_function():
     assert not_drawn(IN_MASKS, rich_masks(), 600) == set()
 
 
+def test_scores_hold_every_built_in():
+    scores = st.composite(lambda draw: score(draw, Sight(), ()))()
+    assert not_drawn({*SCORE_ONLY}, scores, 200) == set()
+
+
 def test_specs_hold_every_statement_and_kind_of_space():
     inputs = {name for name, *_ in INPUT_KINDS} | {*SCORE_INPUTS}
-    assert not_drawn(AROUND | inputs, specs(), 250) == set()
+    assert not_drawn(AROUND | inputs, specs(), 300) == set()
