@@ -18,6 +18,7 @@ from maskc.grammar.lex import lex
 from maskc.grammar.parse import parse, source
 from maskc.grammar.unparse import unparse
 from maskc.testing import specs
+from subjects import slow
 
 EVERYTHING = """\
 ## About the file.
@@ -87,16 +88,11 @@ def inserted(text: str, places: list[tuple[int, str]]) -> str:
     return text
 
 
-KINDS = {"alone": "\n# alone {}", "doc": "  ## beside {}"}
-MORE = {"beside": "  # beside {}", "apart": "\n\n    # apart {}\n", "banner": "\n### all {}"}
+KINDS = ["\n# alone {}", "  # beside {}", "\n\n    # apart {}\n", "\n### all {}", "  ## beside {}"]
 
 
 @pytest.mark.parametrize(
-    "kind",
-    [
-        *(pytest.param(kind, id=name) for name, kind in KINDS.items()),
-        *(pytest.param(kind, id=name, marks=pytest.mark.slow) for name, kind in MORE.items()),
-    ],
+    "kind", [KINDS[0], *slow(KINDS[1:])], ids=["alone", "beside", "apart", "banner", "doc"]
 )
 def test_comments_between_any_two_words_are_kept(kind: str) -> None:
     places, n_put = [*words(EVERYTHING), len(EVERYTHING)], 0

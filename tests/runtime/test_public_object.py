@@ -228,10 +228,10 @@ def test_inputs_that_only_the_score_reads_leave_the_layout_alone():
     ("pattern", "n_q", "n_k", "given"),
     [
         (STREAMING, 300, 300, {"window": 100, "sinks": 4}),
-        (STREAMING, 70, 200, {"window": 30}),
+        pytest.param(STREAMING, 70, 200, {"window": 30}, marks=pytest.mark.slow),
         (HEADS, 256, 256, {"width": [5, 60]}),
         (DOCUMENTS, 130, 130, {"doc": torch.arange(130).expand(2, -1) // 40}),
-        (POWERS, 128, 128, {}),
+        pytest.param(POWERS, 128, 128, {}, marks=pytest.mark.slow),
     ],
 )
 def test_flex_attention_takes_the_block_mask_and_gives_the_same_output(pattern, n_q, n_k, given):
