@@ -21,10 +21,14 @@ class Reader:
 
     `n_slices`: how many slices the spec tells apart. `slice_index`: int64 [batches, heads], which
     of them each (batch, head) is. `batch`, `head`: int64 [n_slices], where each first occurs.
-    `is_periodic`: whether `uniform` may be asked.
+    `is_periodic`: whether `uniform` may be asked. A tile of at least one period on each side holds
+    all residues, as every other one does; as many pairs of each where the period divides it, which
+    is wanted where pairs are `counted`.
     """
 
-    def __init__(self, spec: Spec, call: Call, block: tuple[int, int]) -> None:
+    def __init__(
+        self, spec: Spec, call: Call, block: tuple[int, int], counted: bool = False
+    ) -> None:
         self.spec = spec
         self.call = call
         self.block = block
@@ -35,7 +39,9 @@ class Reader:
         slices = self.call.at(self.batch[:, None], self.head[:, None])
         self.tables = None if spec.tables is None else spec.tables(spec, self.call, slices)
         period = math.lcm(*(abs(modulus(call)) or 1 for modulus in spec.periods))
-        self.is_periodic = bool(spec.periods) and not (block[0] % period or block[1] % period)
+        divides = not (block[0] % period or block[1] % period)
+        holds_all = divides or (not counted and period <= min(block))
+        self.is_periodic = bool(spec.periods) and holds_all
 
     def bounds(
         self, s: torch.Tensor, *corners: torch.Tensor
@@ -63,7 +69,7 @@ class Reader:
         return every, some
 
     def uniform(self, s: torch.Tensor, *corners: torch.Tensor) -> torch.Tensor:
-        """Which rectangles have the same mask in each whole tile; arguments as of `bounds`."""
+        """Which rectangles hold all residues alike in each whole tile; arguments as of `bounds`."""
         assert self.spec.uniform is not None, "a period comes with its `uniform`"
         return self._read(self.spec.uniform, 1, s, corners)[0]
 

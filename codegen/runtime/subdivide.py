@@ -159,7 +159,7 @@ def _open_share(reader: Reader, block: tuple[int, int]) -> float:
 
 def count_kept(spec: Spec, call: Call, block: tuple[int, int]) -> int:
     """The number of kept pairs over all batches and heads, exact."""
-    reader = Reader(spec, call, block)
+    reader = Reader(spec, call, block, counted=True)
     times = torch.bincount(reader.slice_index.flatten(), minlength=reader.n_slices)
     total = 0
     for panel in panels(reader):
@@ -190,7 +190,8 @@ class Found:
     `w` may be int64 [n] for full ones of one row.
 
     `kind`: "full" (every existing pair kept), "mixed" (some kept, some not), or "open" (not
-    known). Tiles of a rectangle that is not full are whole and all alike.
+    known). Tiles of a rectangle that is not full are whole and all of one kind; they keep as many
+    pairs where pairs are counted.
     """
 
     kind: str

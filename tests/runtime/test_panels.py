@@ -39,6 +39,8 @@ LINES = {
     "strided": "causal & (recent(n) | strided(n))",
     "chunks": "block(n) | columns(7, 2)",
     "random": "recent(n) | random_blocks(4, 2)",
+    "columns": "q == k | causal & columns(n + 2)",
+    "residues": "window(n) | k % 3 == q % 2 & (k + 1) % n == 0",
 }
 BLOCKS = st.sampled_from([(4, 4), (2, 3), (8, 4), (16, 16), (1, 1)])
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import maskc
 from maskc import ir, points
 from maskc.bounds.periodic import repetition
+from maskc.codegen.runtime.subdivide import build_layout
 from maskc.ir import Const, Op, Param, Var
 from subjects import many
 
@@ -83,6 +86,25 @@ def test_rectangles_away_from_other_borders_are_uniform():
     for corners, wanted in (((40, 47, 0, 31), True), ((0, 7, 0, 7), False), ((0, 7, 8, 15), True)):
         values = dict(zip(("q0", "q1", "k0", "k1"), corners, strict=True))
         assert points.evaluate(found.uniform, values) is wanted
+
+
+@pytest.mark.parametrize("period", [10, 128])
+def test_a_period_no_longer_than_a_tile_tells_most_tiles_together(period):
+    """Each tile holds every residue, whether or not the period divides it."""
+    pattern = maskc.loads("pattern p(n: int >= 1) = q == k | causal & columns(n)").p
+    n_read = 0
+
+    def counted(q0, *rest):
+        nonlocal n_read
+        n_read += q0.numel()
+        return pattern.spec.bounds(q0, *rest)
+
+    spec = replace(pattern.spec, bounds=counted, outline=None)
+    layout = build_layout(spec, pattern.bind(1 << 18, n=period), (128, 128))
+    assert layout.partial_tiles == 2048 * 2049 // 2
+    assert n_read < layout.partial_tiles // 10
+    few = pattern.layout(1000, n=period, block=(128, 128))
+    assert few.kept_pairs == int(pattern.dense_mask(1000, n=period).sum())
 
 
 @pytest.mark.parametrize(
