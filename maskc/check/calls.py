@@ -9,6 +9,7 @@ from maskc import ir, syntax
 from maskc.check import builtins
 from maskc.check.kinds import describe, typed
 from maskc.check.loops import default_value
+from maskc.check.nodes import TooLarge
 from maskc.check.scope import Scope
 from maskc.check.values import POISON, AxisName, Entry, Global, Local, Names, Poison, Table, Value
 from maskc.diagnostics import Label, near_miss
@@ -69,7 +70,12 @@ def definition(
             return POISON
         inside = replace(inside, names=_with(inside.names, bound))
         if isinstance(declaration, syntax.Const):
-            value = lower(declaration.value, inside)
+            try:
+                value = lower(declaration.value, inside)
+            except TooLarge:
+                # The consts that reach this one are as large: they are not to be tried again.
+                memo[key] = POISON
+                raise
             settled = not isinstance(value, (AxisName, Poison, Table))
             memo[key] = scope.room.nodes.settled(value) if settled else value
         else:

@@ -82,11 +82,14 @@ MORE_REFUSED = [
         "pattern p = a{last}(q)",
         n=3_000,
     ),
+    "pattern p = k < a0\n"
+    + "".join(f"const a{i} = a{i + 1} + 1\n" for i in range(4_000))
+    + "const a4000 = 1",
     "pattern p = " + " | ".join(f"q == {i}" for i in range(11_000)),
 ]
 
 
-@pytest.mark.parametrize("text", [*REFUSED, *slow(MORE_REFUSED)], ids=range(9))
+@pytest.mark.parametrize("text", [*REFUSED, *slow(MORE_REFUSED)], ids=range(10))
 def test_what_grows_without_end_is_refused(text):
     assert [d.id for d in errors(text)] == ["too-large"]
 
