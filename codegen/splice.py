@@ -59,6 +59,8 @@ def kernel(name: str, pattern: str, filling: Filling) -> str:
     """
     lines = _definition(KERNELS[name], name)
     text = "\n".join(line for source in lines for line in _filled(source, filling))
+    scalars = "".join(f', "{name}"' for name in filling.arguments if _is_scalar(name))
+    text = text.replace('"kv_heads"])', f'"kv_heads"{scalars}])', 1)
     return re.sub(rf"^def {name}\(", f"def {pattern}_{name}(", text, count=1, flags=re.M)
 
 
@@ -71,6 +73,11 @@ def shared(names: Collection[str] | None = None) -> str:
         if isinstance(node, ast.FunctionDef) and (names is None or node.name in names)
     ]
     return "\n\n\n".join(bodies)
+
+
+def _is_scalar(argument: str) -> bool:
+    """Whether an argument is a number that may change from call to call without compiling anew."""
+    return ":" not in argument and not argument.startswith("in_") and not argument.endswith("_ptr")
 
 
 def _filled(line: str, filling: Filling) -> Iterator[str]:
