@@ -136,7 +136,7 @@ class _Attend(torch.autograd.Function):
         dout = None if dout is None else dout.to(q.dtype)
         delta = launch.row_delta(out, dout, dlse)
         if dout is None:
-            dout = out.new_zeros(()).expand(out.shape)
+            dout = q.new_zeros(()).expand(out.shape)
         vectors = {"top_ptr": top, "delta_ptr": delta}
         given = {"q": q, "k": k, "v": v, "dout": dout}
         dq = dk = dv = None

@@ -94,3 +94,17 @@ def test_masks_compare_floats_in_all_their_digits(limit):
     inputs = {"other": other, "weight": other + beside}
     kernels, dense = (pattern(q, k, v, **inputs, backend=name) for name in ("triton", "dense"))
     torch.testing.assert_close(kernels, dense, atol=1e-5, rtol=1e-5)
+
+
+def test_with_sinks_the_log_sum_exp_alone_has_a_gradient():
+    q, k, v = few_tensors(torch.float16)
+    sink = torch.tensor([0.5, -2.0, 3.0, 1.0])
+
+    def gradients(backend):
+        _, lse = PATTERNS.logit(q, k, v, sink=sink, backend=backend, return_lse=True)
+        return torch.autograd.grad(lse.sin().sum(), (q, k))
+
+    for x in (q, k, v):
+        x.requires_grad_()
+    for got, wanted in zip(gradients("triton"), gradients("dense"), strict=True):
+        torch.testing.assert_close(got, wanted, atol=2e-3, rtol=2e-3)
