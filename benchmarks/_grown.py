@@ -78,8 +78,10 @@ def _doubled(pattern: ir.Pattern, shown: argparse.Namespace, tokens: int) -> dic
     """The sizes shown, those of one axis doubled after another's, as long as there is room."""
     sizes: dict[str, Any] = {}
     for name, _, value in (word.partition("=") for word in shown.size):
-        size = tuple(map(int, value.split(",")))
-        sizes[name] = size if len(size) > 1 else min(size[0], FIXED.get(name, size[0]))
+        if "," in value:
+            sizes[name] = tuple(map(int, value.split(",")))
+        else:
+            sizes[name] = min(int(value), FIXED.get(name, int(value)))
     # A packed grid has twice as many items instead; axes of one name are doubled together.
     is_packed = any(isinstance(size, tuple) for size in sizes.values())
     axes = {"" if is_packed else name.rpartition(".")[2] for name in sizes if name not in FIXED}

@@ -144,15 +144,11 @@ def row_of(name: str, pattern: Any, block: int, arguments: dict[str, Any]) -> Ro
         TimeoutError: where one layout takes longer than `MOST` seconds.
 
     """
-    times = []
     signal.signal(signal.SIGPROF, _give_up)
+    layout, seconds = _timed(pattern, block, arguments)
+    times = [seconds]
     while len(times) < REPEATS and sum(times) < ENOUGH:
-        pattern.layouts.clear()
-        signal.setitimer(signal.ITIMER_PROF, MOST)
-        start = time.process_time()
-        layout = pattern.layout(block=block, **arguments)
-        times.append(time.process_time() - start)
-        signal.setitimer(signal.ITIMER_PROF, 0)
+        times.append(_timed(pattern, block, arguments)[1])
     return Row(
         pattern=name,
         tokens=max(layout.n_q, layout.n_k),
@@ -161,6 +157,17 @@ def row_of(name: str, pattern: Any, block: int, arguments: dict[str, Any]) -> Ro
         full=layout.full_tiles,
         partial=layout.partial_tiles,
     )
+
+
+def _timed(pattern: Any, block: int, arguments: dict[str, Any]) -> tuple[Any, float]:
+    """A layout that is built, and the seconds that it took."""
+    pattern.layouts.clear()
+    signal.setitimer(signal.ITIMER_PROF, MOST)
+    start = time.process_time()
+    layout = pattern.layout(block=block, **arguments)
+    seconds = time.process_time() - start
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    return layout, seconds
 
 
 def _give_up(*_: object) -> None:

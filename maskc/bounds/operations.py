@@ -349,9 +349,9 @@ def _to_float(node: Op, parts: list[Interval]) -> Interval:
 def _masked(node: Op, parts: list[Interval]) -> Interval:
     """The last bits of a value are its remainder by a power of two."""
     for bits, rest in zip(node.args, reversed(parts), strict=True):
-        if isinstance(bits, Const) and 0 <= bits.value < 2**62 and not bits.value & bits.value + 1:
-            power = Const(bits.value + 1)
-            return _mod(node, [rest, Interval(power, power)])
+        power = int(bits.value) + 1 if isinstance(bits, Const) else 0
+        if 0 < power < 2**62 and not power & (power - 1):
+            return _mod(node, [rest, Interval(Const(power), Const(power))])
     return _opaque(_bit_and)(node, parts)
 
 
