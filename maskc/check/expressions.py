@@ -153,9 +153,11 @@ def _unknown(node: syntax.Name, scope: Scope) -> Poison:
     words = (*MASK_VARIABLES, *builtins.SIGNATURES, "everything", "nothing", "coarse")
     prelude = scope.file.prelude.names if scope.file.prelude else ()
     segments = scope.plan.segment_names() if scope.plan else ()
-    known = chain(scope.names, segments, prelude, words, scope.file.names)
     own = chain(scope.names, segments, scope.file.names)
-    hint = scope.near(own, name) or OTHER_NAMES.get(name) or scope.near(known, name)
+    hint = OTHER_NAMES.get(name) or scope.near(chain(prelude, words), name)
+    if scope.file.unread and not hint:
+        return POISON
+    hint = scope.near(own, name) or hint
     return scope.error(
         "unknown-name", f"there is nothing named `{name}`", node, "not defined here", hint
     )
@@ -205,6 +207,8 @@ def _aliased(node: syntax.Expression, scope: Scope) -> Global | Poison | None:
     if alias in scope.names or not isinstance(names, FileNames):
         return None
     found = names.own.get(node.name)
+    if found is None and names.unread:
+        return POISON
     if found is None:
         text = f"`{alias}` defines nothing named `{node.name}`"
         return scope.error("unknown-name", text, node, hint=scope.near(names.own, node.name))

@@ -163,14 +163,17 @@ class _Opener:
             labels = tuple(Label(u.span, "through this") for u in links if u.span)
             text = f"`{use.path}` uses this file again: files cannot use each other in a circle"
             self.report.add("use-cycle", text, use.span, labels=labels)
+            self._lose(use, names, places)
             return
         if len(trail) >= MOST_USES:
             text = f"files use each other more than {MOST_USES} deep"
             self.report.add("too-deep", text, use.span)
+            self._lose(use, names, places)
             return
         if key not in self.opened:
             file = self._file(use, key)
             if file is None:
+                self._lose(use, names, places)
                 return
             self.opened[key] = self.open(file, (*trail, (key, use)))
         other = self.opened[key]
@@ -186,6 +189,14 @@ class _Opener:
             if not self._clash(name, use, places):
                 names.names[name] = target
                 places[name] = use
+
+    def _lose(self, use: syntax.Use, names: FileNames, places: dict[str, syntax.Node]) -> None:
+        """Note that nobody knows what a used file defines."""
+        if use.alias is None:
+            names.unread.add(use.path)
+        elif not self._clash(use.alias, use, places):
+            names.names[use.alias] = FileNames(unread={use.path})
+            places[use.alias] = use
 
     def _file(self, use: syntax.Use, key: str) -> syntax.File | None:
         if self.read is None:

@@ -69,7 +69,8 @@ class FileNames:
     """The names of one file: its own declarations, those it uses, and its aliases.
 
     `is_prelude`: errors inside are told at the place that called. `declared`: all of its own
-    declarations in order, those whose name was taken already included.
+    declarations in order, those whose name was taken already included. `unread`: paths that
+    could not be read and may define more of its names.
     """
 
     names: dict[str, Global | FileNames] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class FileNames:
     is_prelude: bool = False
     own: dict[str, Global] = field(default_factory=dict)
     declared: list[Global] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,3 +146,18 @@ def test_a_rule_of_a_def_becomes_one_of_the_parameter_it_is_given():
     ((rule, text),) = pattern.params[0].rules
     assert text == "b >= 1 (of block)"
     assert [evaluate(rule, {"size": size}) for size in (0, 1)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('use "gone.attn"\npattern p = theirs(3) & k < page & casual', ["casual"]),
+        ('use "gone.attn" as v\npattern p = v.theirs(3) & k < v.page & page', ["page"]),
+        ('use "round.attn"\npattern p = theirs & casual', ["casual"]),
+    ],
+)
+def test_what_a_file_that_cannot_be_read_may_define_is_not_told(text, names):
+    files = {"round.attn": 'use "round.attn"\ndef theirs = nobody_knows'}
+    found = errors(text, files)
+    assert [d.span.text for d in found if d.id == "unknown-name" and d.span] == names
+    assert len(found) == len(names) + 1
