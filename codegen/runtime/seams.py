@@ -73,7 +73,8 @@ def between(
         for _ in range(seam.count):
             if not bool((cut <= end).any()):
                 break
-            cuts.append(torch.minimum(cut, cuts[0]))
+            cut = torch.minimum(cut, cuts[0])
+            cuts.append(cut)
             cut = cut + step
     ends = torch.stack(cuts, 1).sort(1).values
     return torch.cat([start[:, None], ends[:, :-1]], 1), ends - 1

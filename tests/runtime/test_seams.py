@@ -104,3 +104,12 @@ def test_a_tile_that_goes_on_in_the_next_row_of_a_grid_is_told_without_its_point
     parts = Parts(tile, *own, size=(128, 128), seams=seams_of(reader)).split()
     every, some, hit, miss = reader.bounds(*parts.rectangles)
     assert not bool((some & ~every & ~(hit & miss)).any())
+
+
+def test_a_slice_without_a_seam_is_cut_nowhere_by_the_seams_of_others():
+    pattern = maskc.loads(
+        "pattern p {\n space grid(y, x)\n mask k % (head * 16) * 3 < q // 4 & near(x, 30)\n}"
+    ).p
+    call = {"heads": 2, "grid": (8, 128)}
+    kept = pattern.dense_mask(1024, **call)
+    assert pattern.layout(1024, block=128, **call).kept_pairs == int(kept.sum())
