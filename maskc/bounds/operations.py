@@ -315,10 +315,11 @@ def _or_by_one(read: Operation, node: Op, parts: list[Interval], loose: Interval
     if fixed.bounded is None:
         return loose
     low, high = (c.select(b.one, *both) for both in zip(fixed.bounded, loose.bounded, strict=True))
+    single = a.one if a.value is None else a.ends
     return Interval(
         *(low, high, loose.varying),
-        ends=c.both(b.one, c.either(fixed.ends, a.one)),
-        filled=c.both(b.one, c.either(fixed.filled, a.one)),
+        ends=c.both(b.one, c.either(fixed.ends, single)),
+        filled=c.both(b.one, c.either(fixed.filled, single)),
     )
 
 

@@ -29,3 +29,10 @@ def test_rectangles_with_one_divisor_are_told_by_their_ends(text):
             for node in (reading.every, reading.some, reading.hit, reading.miss)
         ]
         assert told == [all(kept), any(kept), any(kept), not all(kept)]
+
+
+def test_the_range_of_bits_with_one_value_is_not_taken_for_their_remainder():
+    (pattern,) = pipeline.check_text("pattern p = bit_and(q, k // 8) % (k // 8 + 5) >= 4")
+    place, corners = Place({}, {}, 0), {"q0": 0, "q1": 7, "k0": 0, "k1": 7}
+    assert not any(place.read(pattern.mask, q=i, k=j) for i in range(8) for j in range(8))
+    assert not place.read(bounds(pattern.mask).hit, **corners)
