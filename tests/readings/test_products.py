@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from check.pointwise import checked
+
 from maskc import ir
 from maskc.bounds import bounds
 from maskc.bounds.span import span
