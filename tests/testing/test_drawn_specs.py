@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +119,7 @@ def rich_masks(draw: Callable[..., Any]) -> syntax.Expression:
     return mask(draw, sight, 3)
 
 
+@pytest.mark.slow
 def test_masks_hold_every_operator_built_in_and_prelude_function():
     assert not_drawn(IN_MASKS, rich_masks(), 600) == set()
 
@@ -127,6 +129,7 @@ def test_scores_hold_every_built_in():
     assert not_drawn({*SCORE_ONLY}, scores, 200) == set()
 
 
+@pytest.mark.slow
 def test_specs_hold_every_statement_and_kind_of_space():
     inputs = {name for name, *_ in INPUT_KINDS} | {*SCORE_INPUTS}
     assert not_drawn(AROUND | inputs, specs(), 300) == set()
