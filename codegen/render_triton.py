@@ -141,7 +141,7 @@ class Arguments:
         value = f'call.tensors["{tensor}"]'
         name = f"in_{_plain(tensor)}_ptr"
         if type == EXACT:
-            name = f"in_{_plain(tensor)}_exact_ptr"
+            name = f"exact_{_plain(tensor)}_ptr"
         elif type == ROUNDED:
             value = f"{value}.float()"
         return self.made.setdefault(f"{tensor} {name}", Argument(name, False, value)).name

@@ -108,3 +108,11 @@ def test_what_a_file_is_called_is_in_a_string(name):
     command = re.search("maskc compile (.*)", ast.get_docstring(tree) or "")
     assert command is not None
     assert re.fullmatch(r"[\w.]+|'.*'", command[1]), command[1]
+
+
+def test_an_input_of_a_mask_may_have_the_beginning_of_another_ones_name():
+    inputs = "\n".join(
+        f"    input a{ending}: float[token]" for ending in ("", "_exact", "_ptr", "_size_0")
+    )
+    read = "mask a[k] + a_ptr[k] < a_size_0[k]\n    score s + a_exact[k]"
+    assert maskc.loads(f"pattern p {{\n{inputs}\n    {read}\n}}").p.spec.kernels
