@@ -1,4 +1,4 @@
-"""Kernels in their default tile, compiled without a GPU: what they take of it."""
+"""Kernels in one of their tiles, compiled without a GPU: what they take of it."""
 
 from __future__ import annotations
 
@@ -68,8 +68,9 @@ def compiled(
     pattern: Any,
     call: Any,
     dtype: torch.dtype = torch.bfloat16,
+    place: int = 0,
 ) -> Kernel:
-    """A kernel of a pattern in its default tile, for whole tiles of contiguous tensors.
+    """A kernel of a pattern, for whole tiles of contiguous tensors.
 
     Args:
         arch: one of TARGETS.
@@ -78,11 +79,13 @@ def compiled(
         pattern: the public object of a generated module.
         call: of `pattern.bind`: its arguments give types to those of the kernel.
         dtype: of q, k and v.
+        place: of the tile among those that the kernel may run in; the default is the first, the
+            one that needs least the last.
 
     """
     module = sys.modules[type(pattern).__module__]
     exact = dtype == torch.float32
-    tile = module.tiles(kernel, arch, torch.finfo(dtype).bits, dim)[0]
+    tile = module.tiles(kernel, arch, torch.finfo(dtype).bits, dim)[place]
     language = triton.language
     constants = {
         **{"D": dim, "DV": dim, "D_PAD": dim, "DV_PAD": dim},
