@@ -103,7 +103,11 @@ def main() -> None:
     for row in measured(options):
         rows.append(asdict(row))
         print(row.line, flush=True)
-        record = {"machine": machine(), "command": shlex.join(sys.argv), "results": rows}
+        record = {
+            "machine": machine(),
+            "command": shlex.join(["python", "-m", "benchmarks", "cpu", *sys.argv[1:]]),
+            "results": rows,
+        }
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(record, indent=1) + "\n")
     print(f"wrote {options.output}")

@@ -111,7 +111,11 @@ def main() -> None:
     for row in measured(options):
         print(row, flush=True)
         rows.append(asdict(row))
-        record = {"machine": machine(), "command": shlex.join(sys.argv), "block": options.block}
+        record = {
+            "machine": machine(),
+            "command": shlex.join(["python", "-m", "benchmarks", "layout", *sys.argv[1:]]),
+            "block": options.block,
+        }
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps({**record, "results": rows}, indent=1) + "\n")
 
