@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from maskc.grammar.unparse import unparse
 from maskc.testing import FEATURES, specs
-from subjects import EXAMPLES, tree_of
+from subjects import EXAMPLES, many, tree_of
 
 
+@settings(max_examples=many(6))
 @given(specs(FEATURES, depth=3))
 def test_parsing_what_was_printed_gives_the_same_tree(tree):
     assert tree_of(unparse(tree)) == tree
