@@ -138,8 +138,8 @@ def test_what_is_known_of_each_part_holds(tree, data):
             None if x is None else points.evaluate(x, corners)
             for x in (found.low, found.high, found.ends, found.filled, found.value)
         )
-        assert low is None or not found.bounded or low <= min(values)
-        assert high is None or not found.bounded or max(values) <= high
+        assert low is None or low <= min(values)
+        assert high is None or max(values) <= high
         assert found.least is None or found.least <= min(values)
         if taken and low is not None and high is not None:
             assert {min(values), max(values)} == {low, high}
