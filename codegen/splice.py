@@ -77,7 +77,7 @@ def shared(names: Collection[str] | None = None) -> str:
 
 def _is_scalar(argument: str) -> bool:
     """Whether an argument is a number that may change from call to call without compiling anew."""
-    return ":" not in argument and not argument.startswith("in_") and not argument.endswith("_ptr")
+    return ":" not in argument and not argument.startswith(("in_", "exact_"))
 
 
 def _filled(line: str, filling: Filling) -> Iterator[str]:

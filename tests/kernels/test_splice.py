@@ -96,9 +96,9 @@ def test_splicing_imports_neither_torch_nor_triton():
 @pytest.mark.parametrize("name", splice.KERNELS)
 def test_a_runtime_number_never_compiles_anew(name, tmp_path):
     filling = splice.Filling(
-        mask=("keep = (q_pos - k_pos < window) & (k_pos < in_doc_size_0)",),
-        arguments=("window", "in_doc_ptr", "in_doc_size_0", "SINKS: tl.constexpr"),
+        mask=("keep = (q_pos - k_pos < p_ptr) & (k_pos < in_doc_size_0)",),
+        arguments=("p_ptr", "in_doc_ptr", "exact_a_ptr", "in_doc_size_0", "SINKS: tl.constexpr"),
     )
     kernel = getattr(spliced.module(filling, tmp_path), f"p_{name}")
     kept = {x.name for x in kernel.params if not x.is_constexpr and x.do_not_specialize}
-    assert kept == {"n_q", "n_k", "q_start", "heads", "kv_heads", "window"}
+    assert kept == {"n_q", "n_k", "q_start", "heads", "kv_heads", "p_ptr"}
