@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from kernels import spliced
 
+from maskc.codegen.runtime import triton_backend
 from maskc.codegen.runtime.triton_backend import attend_triton
 
 FACTOR = {torch.float32: 2.0, torch.float16: 1.1, torch.bfloat16: 1.1}
@@ -219,6 +221,34 @@ def test_strides_are_respected(tmp_path):
     plain = case.gradients(case.triton, case.q, case.k, case.v)
     q, k, v = (strided(x) for x in (case.q, case.k, case.v))
     case.dout = strided(case.dout)
+    got = case.gradients(case.triton, q, k, v)
+    assert all(torch.equal(a, b) for a, b in zip(plain, got, strict=True))
+
+
+def far(x, axis):
+    """The same numbers, with steps along an axis whose 16th entry, or last, is 2^31 away.
+
+    Memory that nothing writes to is never there; an offset that wraps may end the process.
+    """
+    x = x.detach().movedim(axis, 0)
+    step = 2**31 // min(len(x) - 1, 15) + 1
+    room = np.zeros(step * (len(x) - 1) + x[0].numel(), np.float16)
+    view = torch.from_numpy(room).as_strided(x.shape, (step, *x[0].contiguous().stride()))
+    return view.copy_(x).movedim(0, axis)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, 3], ids=["batch", "head", "token", "dim"])
+def test_offsets_beyond_32_bits_give_the_same_bits(tmp_path, monkeypatch, axis):
+    batches, heads = 3 if axis == 0 else 1, 3 if axis == 1 else 1
+    sizes = {"batches": batches, "heads": heads, "kv_heads": heads, "n_q": 17, "n_k": 17}
+    case = Case(spliced.CAUSAL, tmp_path, causal, dtype=torch.float16, **sizes)
+    plain = case.gradients(case.triton, case.q, case.k, case.v)
+
+    def beside(like, shape, dtype=None):
+        return far(torch.zeros(shape, dtype=torch.float16), axis)
+
+    monkeypatch.setattr(triton_backend, "_beside", beside)
+    q, k, v, case.dout = (far(x, axis) for x in (case.q, case.k, case.v, case.dout))
     got = case.gradients(case.triton, q, k, v)
     assert all(torch.equal(a, b) for a, b in zip(plain, got, strict=True))
 
