@@ -206,12 +206,13 @@ def _gradients(
             careful = work.careful or not bool(d_results[0].sum().isfinite())
             places = (band.slices, band.kv_slices, band.kv_slices)
             rounded = [_part(x, slices) for x, slices in zip(gradients, places, strict=True)]
-            exact = tuple(
+            dq, dk, dv = (
                 x if x.dtype == y.dtype else torch.empty_like(x, dtype=y.dtype)
                 for x, y in zip(rounded, work.qkv, strict=True)
             )
-            gradients_of(replace(work, trained=trained, careful=careful), results, d_results, exact)
-            for x, y in zip(rounded, exact, strict=True):
+            work = replace(work, trained=trained, careful=careful)
+            gradients_of(work, results, d_results, (dq, dk, dv))
+            for x, y in zip(rounded, (dq, dk, dv), strict=True):
                 if x is not y:
                     x.copy_(y)
     return *gradients, *(gradient for _, gradient in trained)

@@ -34,7 +34,9 @@ def gradients_of(
 
     """
     (out, lse), (d_out, d_lse) = results, d_results
-    dq, dk, dv = (gradient.zero_() for gradient in gradients)
+    dq, dk, dv = gradients
+    for gradient in gradients:
+        gradient.zero_()
     empty = lse == -math.inf
     if bool(empty.any()):
         lse, d_lse = (x.masked_fill(empty, 0.0) for x in (lse, d_lse))
@@ -44,7 +46,8 @@ def gradients_of(
     for walk in work.plan.walks:
         along = work.along(walk)
         of_rows = rows_along(walk, d_out), rows_along(walk, lse), rows_along(walk, delta)
-        parts = tuple(x.new_zeros(x.shape) for x in along.qkv)
+        q, k, v = along.qkv
+        parts = q.new_zeros(q.shape), k.new_zeros(k.shape), v.new_zeros(v.shape)
         _add_gradients(along, walk.pieces, of_rows, parts)
         rows, keys = walk.slices, walk.kv_slices
         places = walk.places

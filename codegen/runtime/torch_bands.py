@@ -47,11 +47,12 @@ def bands_of(layout: Layout, spec: Spec, call: Call, entries: int) -> tuple[Band
         width = -(-width // group) * group
     if width >= n_slices:
         return (Band(range(n_slices), range(n_slices // group), plan),)
-    if ("torch bands", width) not in layout._known:
+    name = f"torch bands of {width}"
+    if name not in layout._known:
         bands = []
         for first in range(0, n_slices, width):
             slices = range(first, min(first + width, n_slices))
             kv_slices = range(slices.start // group, slices.stop // group)
             bands.append(Band(slices, kv_slices, plan.of_slices(slices, kv_slices)))
-        layout._known["torch bands", width] = tuple(bands)
-    return layout._known["torch bands", width]
+        layout._known[name] = tuple(bands)
+    return layout._known[name]

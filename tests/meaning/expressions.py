@@ -298,7 +298,7 @@ def _prelude(
 def _length(m: Meaning, e: syntax.Expression, scope: Scope) -> Value:
     fixed = {
         **{"q": m.n_q, "k": m.n_k, "head": m.heads, "kv_head": m.kv_heads},
-        **{"layer": m.n_layers, "batch": m.batch},
+        **{"layer": m.n_layers or 1, "batch": m.batch},
     }
     if isinstance(e, syntax.Member):
         assert isinstance(e.value, syntax.Name)

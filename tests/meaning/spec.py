@@ -202,7 +202,7 @@ class Meaning:
         if p.type.axes == ():
             return tuple(plain(x) for x in given)
         axes = tuple(a.name for a in p.type.axes if isinstance(a, syntax.Name))
-        length = {"head": self.heads, "kv_head": self.kv_heads, "layer": self.n_layers}
+        length = {"head": self.heads, "kv_head": self.kv_heads, "layer": self.n_layers or 1}
 
         def fill(x: Any, axes: tuple[str, ...]) -> Any:
             if not axes:
