@@ -96,6 +96,14 @@ def test_masks_compare_floats_in_all_their_digits(limit):
     torch.testing.assert_close(kernels, dense, atol=1e-5, rtol=1e-5)
 
 
+def test_kernels_read_a_dynamic_parameter_at_each_call():
+    pattern = maskc.loads("pattern p(w: dynamic int >= 1) {\n score s * w\n mask recent(w)\n}").p
+    q, k, v = torch.randn(3, 1, 1, 40, 16, generator=torch.Generator().manual_seed(6))
+    for w in (3, 9):
+        kernels, dense = (pattern(q, k, v, w=w, backend=name) for name in ("triton", "dense"))
+        torch.testing.assert_close(kernels, dense, atol=1e-5, rtol=1e-5)
+
+
 def test_with_sinks_the_log_sum_exp_alone_has_a_gradient():
     q, k, v = few_tensors(torch.float16)
     sink = torch.tensor([0.5, -2.0, 3.0, 1.0])

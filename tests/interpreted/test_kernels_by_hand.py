@@ -170,12 +170,13 @@ def test_heads_of_one_group_with_masks_of_their_own_are_summed(tmp_path):
     Case(spliced.BY_HEAD, tmp_path, mask, heads=4, kv_heads=2, n_q=50, n_k=50).check()
 
 
-def test_a_score_and_its_slope_are_exact(tmp_path):
+@pytest.mark.parametrize(("n_q", "n_k"), [(40, 40), (40, 90)])
+def test_a_score_and_its_slope_are_exact(tmp_path, n_q, n_k):
     def score(s):
-        q, k = spliced.positions(40, 40, 0)
+        q, k = spliced.positions(n_q, n_k, n_k - n_q)
         return 2.0 * torch.tanh(s / 2) + 0.01 * (k - q)
 
-    Case(spliced.SOFTCAP, tmp_path, causal, score=score).check()
+    Case(spliced.SOFTCAP, tmp_path, causal, n_q=n_q, n_k=n_k, score=score).check()
 
 
 @pytest.mark.parametrize("scale", [-0.5, 0.0, 3.0])
