@@ -223,7 +223,11 @@ class TritonTarget:
             return Text(f"tl.cast({parts[0].text}, {self.real})")
         if name in render.SYMBOLS:
             symbol, level = render.SYMBOLS[name]
-            return render.infix(symbol, level, parts, loose=level == render.COMPARE)
+            text = render.infix(symbol, level, parts, loose=level == render.COMPARE)
+            floats = any(ir.type_of(x) is ir.FLOAT for x in node.args)
+            floats &= level == render.COMPARE
+            alone = floats and not self.names(node) & {*VARIABLES, "s"}
+            return render.call("tile_truth_of", [text]) if alone else text
         text = render.call(FUNCTIONS[name], parts)
         return Text(f"{text.text}.to({DTYPE})") if name in NARROWED else text
 

@@ -55,6 +55,12 @@ def tile_shift_right(a, b):
 
 
 @triton.jit
+def tile_truth_of(x):
+    """One bool as it is: Triton's interpreter takes it for a float if floats were compared."""
+    return tl.where(x, 1, 0) != 0
+
+
+@triton.jit
 def tile_sign_of(x):
     """-1, 0 or 1, int32."""
     return (x > 0).to(tl.int32) - (x < 0).to(tl.int32)

@@ -288,7 +288,8 @@ def _measured(draw: Draw, sight: Sight, name: str) -> Expression:
 
     def plain() -> Expression:
         halves = lambda: number(draw(st.integers(-4, 4)) / 2)  # noqa: E731
-        return pick(draw, [halves, lambda: constant(draw, sight), *names(sight.factors)])
+        whole = lambda: number(draw(st.integers(-3, 3)))  # noqa: E731
+        return pick(draw, [halves, whole, *names(sight.factors)])
 
     choices: list[Choice] = [
         entry,

@@ -10,6 +10,7 @@ from runtime.test_sinks import HEADS, N_Q, PATTERNS, mask_of, per_head
 from runtime.test_sinks import tensors as few_tensors
 
 import maskc
+from maskc.testing import Call, assert_matches_dense
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -94,6 +95,24 @@ def test_masks_compare_floats_in_all_their_digits(limit):
     inputs = {"other": other, "weight": other + beside}
     kernels, dense = (pattern(q, k, v, **inputs, backend=name) for name in ("triton", "dense"))
     torch.testing.assert_close(kernels, dense, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        "causal & weight[5] != 0.5",
+        "if q == 0 then sign(weight[5 - span]) != 0.5 else causal",
+        "causal & (weight[5] > 0.25 & weight[3] < 0.5 | not weight[2] == 1.0)",
+        "causal & (count(i in 0..3 : weight[i] > 0.5) > 1 | k < 4)",
+    ],
+)
+def test_comparisons_of_floats_may_be_the_same_for_all_pairs(mask):
+    text = f"pattern p(span: int[kv_head] = 3) {{\n input weight: float[k]\n mask {mask}\n}}"
+    pattern = maskc.loads(text).p
+    weight = torch.tensor([0.0, 1, -2, 0.5, 0, 3, -1, 2, 0, 1])
+    assert_matches_dense(
+        pattern, Call(n_q=10, n_k=10, inputs={"weight": weight.tolist()}), "triton"
+    )
 
 
 def test_kernels_read_a_dynamic_parameter_at_each_call():
