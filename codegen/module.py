@@ -78,7 +78,7 @@ def generate(patterns: Sequence[ir.Pattern], origin: Origin) -> str:
                 _header(patterns, origin),
                 paste.import_lines(reached),
                 rooms.pop(FIRST).body,
-                f"__all__ = {list_of(map(quoted, names))}",
+                f"\n__all__ = {list_of(map(quoted, names))}",
             ]
         ),
         *own,

@@ -289,7 +289,7 @@ def torch_function(
     body = render.Body(target, identifiers)
     texts = body.write(*roots, results=results)
     returned = ", ".join(results) if results else texts[0].text
-    returned += "," if len(results) == 1 else ""
+    returned = f"({returned},)" if len(results) == 1 else returned
     if like and not any(map(_is_tensor, ir.postorder(*roots))):
         returned = f"torch.full_like({like}, {returned})"
     lines += [*body.lines, f"return {returned}"]

@@ -24,7 +24,13 @@ Result = TypeVar("Result")
 NEEDED = ("numpy", "torch", "triton")
 """Packages that a module of the same name beside it would hide from a generated one."""
 
-EXTRAS = {**dict.fromkeys(NEEDED, "run"), "matplotlib": "plot", "hypothesis": "test"}
+EXTRAS = {
+    "torch": "run",
+    "triton": "run",
+    "numpy": "plot",
+    "matplotlib": "plot",
+    "hypothesis": "test",
+}
 """What to install of maskc for a package that a command needs."""
 
 
