@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from maskc import ir
 from maskc.analysis import Names, Q, dependence, frontier
 from maskc.bounds import ranges_of, signs_of
-from maskc.bounds.interval import side
+from maskc.bounds.ends import side
 from maskc.bounds.rectangle import signs
 from maskc.codegen import render
 from maskc.codegen.compares import by_difference

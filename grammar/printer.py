@@ -41,8 +41,6 @@ from maskc.grammar.pieces import (
 )
 from maskc.grammar.remarks import Comments, Remark
 
-SMALLEST = -(2**63)
-
 _Taken = tuple[list[str], Document, Sequence[str], list[str]]
 """The comments above a child, its text, and the comments beside and below it."""
 

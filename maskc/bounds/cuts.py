@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from maskc import ir
 from maskc.analysis import K, Q, atoms
-from maskc.bounds.interval import Interval, Intervals, side
+from maskc.bounds.ends import Interval, side
+from maskc.bounds.interval import Intervals
 from maskc.bounds.literals import SIDES
 from maskc.bounds.rectangle import Rectangles
 from maskc.ir import FALSE, TRUE, Const, Node, Op, Var

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from maskc import ir
-from maskc.bounds.ends import ends_of_all
-from maskc.bounds.interval import Interval, Intervals, apart, opposite
+from maskc.bounds.ends import Interval, apart, ends_of_all, opposite
+from maskc.bounds.interval import Intervals
 from maskc.bounds.literals import Literals
 from maskc.bounds.residue import count_in
 from maskc.ir import FALSE, TRUE, Const, Node, Op

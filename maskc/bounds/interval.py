@@ -11,12 +11,10 @@ from dataclasses import replace
 
 from maskc import ir
 from maskc.analysis import Names, dependence
-from maskc.bounds.ends import NONE, Interval, apart, moves, opposite, side, together
+from maskc.bounds.ends import NONE, Interval, moves
 from maskc.bounds.operations import READ, ZERO, of_all, unbounded
 from maskc.ir import FALSE, TRUE, Const, Node, Op
 from maskc.passes import construct as c
-
-__all__ = ["Interval", "Intervals", "apart", "opposite", "side", "together"]
 
 Truth = Callable[[Node], tuple[Node, Node]]
 """(every, some) of a bool node over the box."""

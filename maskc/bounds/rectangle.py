@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from maskc import ir
 from maskc.analysis import FORM, D, K, Q, dependence, forms
 from maskc.bounds import facts
-from maskc.bounds.interval import Interval, Intervals, side
+from maskc.bounds.ends import Interval, side
+from maskc.bounds.interval import Intervals
 from maskc.bounds.literals import ALWAYS, SIDES, Cube, Fact, Literal, Literals, Range
 from maskc.bounds.system import WHOLE, Box, Limits, System
 from maskc.ir import FALSE, TRUE, Const, Node, Op, Var

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from maskc import ir
 from maskc.analysis import K, Q, dependence
-from maskc.bounds.interval import Interval, Intervals, side
+from maskc.bounds.ends import Interval, side
+from maskc.bounds.interval import Intervals
 from maskc.ir import FALSE, TRUE, Const, Node, Op, Var
 from maskc.passes import construct as c
 

@@ -39,11 +39,6 @@ class Plan:
         """The parts of side `q` or `k`."""
         return self.query if side == "q" else self.key
 
-    @property
-    def one_sided(self) -> bool:
-        """Whether queries and keys are one sequence."""
-        return self.query is self.key
-
     def axis_names(self) -> tuple[str, ...]:
         """Every axis of either side, each once, in order."""
         parts = (*self.query, *self.key)
