@@ -177,10 +177,12 @@ def fuzz(file: Path, examples: int, seed: int | None, backend: str, device: str)
 
         from maskc.testing import fuzz as run
 
-        with Progress(console=shell.console(stderr=True), transient=True) as progress:
+        console = shell.console(stderr=True)
+        with shell.interrupts() as check, Progress(console=console, transient=True) as progress:
             bar = progress.add_task(f"fuzzing {file.name}", total=None)
 
             def step(done: int, total: int) -> None:
+                check()
                 progress.update(bar, completed=done, total=max(done, total))
 
             return run(file, examples, step, backend=backend, device=device, seed=seed)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from keyword import iskeyword
 from pathlib import Path
@@ -89,6 +91,31 @@ class Commands(Word, click.Group):
             if os.environ.get("MASKC_TRACEBACK"):
                 raise
             raise Said(_sentence(error)) from None
+
+
+@contextmanager
+def interrupts() -> Iterator[Callable[[], None]]:
+    """What it gives raises KeyboardInterrupt after an interrupt; a second one raises it at once.
+
+    Python drops what an interrupt raises inside the collector's callbacks, and hypothesis has one.
+    """
+    came = 0
+
+    def note(*_: object) -> None:
+        nonlocal came
+        came += 1
+        if came > 1:
+            raise KeyboardInterrupt
+
+    def check() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def colored(stream: TextIO) -> bool:

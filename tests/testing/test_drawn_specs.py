@@ -121,7 +121,7 @@ def rich_masks(draw: Callable[..., Any]) -> syntax.Expression:
 
 @pytest.mark.slow
 def test_masks_hold_every_operator_built_in_and_prelude_function():
-    assert not_drawn(IN_MASKS, rich_masks(), 600) == set()
+    assert not_drawn(IN_MASKS, rich_masks(), 1500) == set()
 
 
 def test_scores_hold_every_built_in():
