@@ -5,6 +5,7 @@ Nothing heavy is imported before a command needs it: compiling starts neither ri
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,8 @@ def fuzz(file: Path, examples: int, seed: int | None, backend: str, device: str)
     from maskc import pipeline
 
     pipeline.check(file)
+    if backend == "triton" and device == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
+        raise shell.Said("--backend triton on a CPU wants TRITON_INTERPRET=1; or name a --device")
 
     def fuzzed() -> Any:
         from rich.progress import Progress

@@ -168,6 +168,12 @@ def test_a_reader_that_leaves_early_ends_the_command_quietly(tmp_path):
     assert (tmp_path / "told").read_text() == ""
 
 
+def test_kernels_are_not_fuzzed_where_they_cannot_run(maskc):
+    run = maskc("fuzz", STREAMING, "--backend", "triton", env={"TRITON_INTERPRET": "0"})
+    assert run.code == 1
+    assert "--backend triton on a CPU wants TRITON_INTERPRET=1" in run.err
+
+
 @pytest.mark.slow
 def test_an_interrupt_ends_the_command_without_a_traceback():
     process = subprocess.Popen(
