@@ -30,6 +30,8 @@ CALL_ARGUMENTS = (
 
 WORD = re.compile(r"\w+")
 
+USE = re.compile(r'use\s*("[^"\n]*")(?:\s+as\s+(\w+))?')
+
 MOST_USES = 200
 """Depth of files that use files."""
 
@@ -98,14 +100,27 @@ Trail = tuple[tuple[str, "syntax.Use | None"], ...]
 
 
 def name_span(node: syntax.Node, name: str) -> Span | None:
-    """Where a declaration says its name, or the whole of it."""
+    """Where a declaration says its name, or the whole of it; of a `use` its alias or its path."""
     if node.span is None:
         return None
+    if isinstance(node, syntax.Use):
+        return _use_span(node)
     found = next((word for word in WORD.finditer(node.span.text) if word[0] == name), None)
     if found is None:
         return node.span
     start = node.span.start + found.start()
     return Span(node.span.source, start, start + len(name))
+
+
+def _use_span(use: syntax.Use, path: bool = False) -> Span | None:
+    """Where a `use` says its alias, or its path where it has none or the path is wanted."""
+    if use.span is None:
+        return None
+    said, start = USE.match(use.span.text), use.span.start
+    part = 1 if path or use.alias is None else 2
+    if said is None or said[part] is None:
+        return use.span
+    return Span(use.span.source, start + said.start(part), start + said.end(part))
 
 
 class _Opener:
@@ -155,19 +170,20 @@ class _Opener:
         places: dict[str, syntax.Node],
         trail: Trail,
     ) -> None:
+        place = _use_span(use, path=True)
         folder = posixpath.dirname(trail[-1][0])
         key = posixpath.normpath(posixpath.join(folder, use.path))
         circle = [i for i, (earlier, _) in enumerate(trail) if earlier == key]
         if circle:
-            links = [u for _, u in trail[circle[0] + 1 :] if u is not None]
-            labels = tuple(Label(u.span, "through this") for u in links if u.span)
+            links = [_use_span(u, path=True) for _, u in trail[circle[0] + 1 :] if u is not None]
+            labels = tuple(Label(span, "through this") for span in links if span)
             text = f"`{use.path}` uses this file again: files cannot use each other in a circle"
-            self.report.add("use-cycle", text, use.span, labels=labels)
+            self.report.add("use-cycle", text, place, labels=labels)
             self._lose(use, names, places)
             return
         if len(trail) >= MOST_USES:
             text = f"files use each other more than {MOST_USES} deep"
-            self.report.add("too-deep", text, use.span)
+            self.report.add("too-deep", text, place)
             self._lose(use, names, places)
             return
         if key not in self.opened:
@@ -178,7 +194,7 @@ class _Opener:
             self.opened[key] = self.open(file, (*trail, (key, use)))
         other = self.opened[key]
         if use.alias is not None:
-            check_name(use.alias, "an alias", use.span, self.report, False)
+            check_name(use.alias, "an alias", name_span(use, use.alias), self.report, False)
             if not self._clash(use.alias, use, places):
                 names.names[use.alias] = other
                 places[use.alias] = use
@@ -201,13 +217,13 @@ class _Opener:
     def _file(self, use: syntax.Use, key: str) -> syntax.File | None:
         if self.read is None:
             text = f"`{use.path}` cannot be read: this text has no folder to look in"
-            self.report.add("missing-file", text, use.span)
+            self.report.add("missing-file", text, _use_span(use, path=True))
             return None
         try:
             return self.read(key)
         except MaskcError as error:
             for told in error.diagnostics:
-                span = told.span if told.span is not None else use.span
+                span = told.span if told.span is not None else _use_span(use, path=True)
                 self.report.add(told.id, told.message, span, told.note, told.hint, told.labels)
         return None
 

@@ -247,11 +247,11 @@ def _score(value: syntax.Expression, scope: Scope) -> ir.Node | None:
 
 
 def _sink_logit(node: syntax.SinkLogit, name: str, scope: Scope) -> str | None:
-    entry = scope.names.get(name)
+    entry, place = scope.names.get(name), name_span(node, name)
     if entry is None or not isinstance(entry.value, Table) or entry.value.kind != "input":
         if entry is None or entry.value != POISON:
             hint = f"declare it first: `input {name}: float[head]`"
-            scope.error("wrong-sink", "`sink_logit` takes the name of an input", node, hint=hint)
+            scope.error("wrong-sink", "`sink_logit` takes the name of an input", place, hint=hint)
         return None
     table = entry.value
     if table.type is not ir.FLOAT or not all(
@@ -260,7 +260,7 @@ def _sink_logit(node: syntax.SinkLogit, name: str, scope: Scope) -> str | None:
         hint = f"declare it as `input {name}: float[head]`"
         labels = [Label(entry.span, "declared here")] if entry.span else []
         text = f"the sink logit `{name}` is a float for each head"
-        scope.error("wrong-sink", text, node, hint=hint, labels=labels)
+        scope.error("wrong-sink", text, place, hint=hint, labels=labels)
         return None
     return name
 

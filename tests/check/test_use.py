@@ -87,6 +87,22 @@ def test_a_missing_file_is_told_at_its_use():
     assert told('use "missing.attn"\npattern p = causal') == [("missing-file", "spec.attn", 1)]
 
 
+@pytest.mark.parametrize(
+    ("use", "id", "place"),
+    [
+        ('use "gone.attn" as v', "missing-file", '1:5 "gone.attn"'),
+        ('use "spec.attn"', "use-cycle", '1:5 "spec.attn"'),
+        ('use "vision.attn" as len', "reserved-name", "1:22 len"),
+        ('use "side.attn" as side\nuse "vision.attn"', "duplicate-name", '2:5 "vision.attn"'),
+        ('use "vision.attn"\nuse "side.attn" as side', "duplicate-name", "2:20 side"),
+    ],
+)
+def test_an_error_of_a_use_points_at_its_path_or_alias(use, id, place):
+    (found,) = errors(f"{use}\npattern p = causal", {**FILES, "side.attn": ""})
+    assert found.id == id
+    assert f"{found.line}:{found.column} {found.span.text}" == place
+
+
 def test_files_may_use_each_other_200_deep_and_no_deeper():
     files = {f"f{i}.attn": f'use "f{i + 1}.attn"' for i in range(300)} | {"f300.attn": ""}
     assert {d.id for d in errors('use "f0.attn"\npattern p = causal', files)} == {"too-deep"}
