@@ -246,7 +246,7 @@ class _Lexer:
         return "WRONG"
 
     def _refuse(self, start: int) -> None:
-        message = f"this file has more than {MOST_TOKENS} words and signs"
+        message = f"this file has more than {MOST_TOKENS:,} words and signs, the most of a spec"
         self._tell("file-too-large", message, start, start + 1)
         raise_all(self.errors)
 

@@ -105,7 +105,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 
     With --json: `ok`; `files`, each with its `patterns`; `errors`, each with `id`, `file`, `line`,
     `column`, `end_line`, `end_column` (from 1, in characters), `message` and `hint`; `omitted`, how
-    many errors more there were; `warnings`, names that nothing uses.
+    many errors more there were; `warnings`, names that nothing uses or that Python cannot import.
     """
     from maskc import pipeline
 

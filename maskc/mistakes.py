@@ -154,7 +154,7 @@ _SIGNS = (
 _FILES = (
     Mistake("missing-file", "there is no such file", "", ""),
     Mistake("cannot-read", "the path is a folder, or the file may not be read", "", ""),
-    Mistake("file-too-large", "the file has more than 2^20 bytes, or too many words", "", ""),
+    Mistake("file-too-large", "a file of more than 2^20 bytes, or 131,072 words and signs", "", ""),
     Mistake("bad-utf8", "the file is not UTF-8", "", ""),
     Mistake("not-text", "the file holds a zero byte: it is no text", "", ""),
     Mistake("no-pattern", "a file without patterns is compiled", "def a = causal", RIGHT),
@@ -166,6 +166,12 @@ _WARNINGS = (
         "a warning: a parameter, input or name that nothing reads",
         "",
         "pattern p(w: int = 4) = recent(w)",
+    ),
+    Mistake(
+        "keyword-name",
+        'a warning: Python reads a pattern of this name only as `getattr(module, "lambda")`',
+        "",
+        RIGHT,
     ),
 )
 

@@ -57,10 +57,12 @@ def check(path: Path) -> tuple[ir.Pattern, ...]:
 
 
 def warnings(path: Path) -> tuple[Diagnostic, ...]:
-    """What a file without errors declares and does not use, in source order."""
+    """What a file without errors hardly means: idle names, and patterns that Python cannot name."""
+    from maskc.check.keywords import keywords
     from maskc.check.unused import unused
 
-    return unused(parse(_read(path)))
+    file = parse(_read(path))
+    return (*unused(file), *keywords(file))
 
 
 def check_text(text: str, name: str = "spec.attn") -> tuple[ir.Pattern, ...]:

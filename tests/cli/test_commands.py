@@ -90,6 +90,14 @@ def test_check_warns_of_what_is_not_used(maskc, tmp_path):
     assert [(w["line"], w["column"]) for w in told["warnings"]] == [(1, 23)]
 
 
+def test_check_warns_of_a_pattern_that_python_cannot_import(maskc, tmp_path):
+    (tmp_path / "a.attn").write_text("pattern lambda(class: int = 4) = recent(class)\n")
+    run = maskc("check", "a.attn", cwd=tmp_path)
+    assert (run.code, run.out) == (0, "a.attn: ok (lambda)\n")
+    assert run.err.startswith("warning[keyword-name]: `lambda` is a keyword of Python")
+    assert 'help: rename it, or write `getattr(module, "lambda")`' in run.err
+
+
 def test_show_draws_the_pairs_that_are_kept(maskc):
     run = maskc("show", STREAMING, "--n", 6, "--param", "window=2", "--param", "sinks=1", "--json")
     rows = json.loads(run.out)["heads"][0]["rows"]

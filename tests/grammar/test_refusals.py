@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,8 @@ from maskc.grammar.lex import FOREIGN, MOST_TOKENS
 from maskc.grammar.parse import MOST_BYTES, parse, source
 from maskc.grammar.table import table
 from maskc.grammar.unparse import unparse
+
+ROOT = Path(__file__).parents[2]
 
 ROOM = MOST_BYTES - 40
 HEAD = "pattern p = "
@@ -155,3 +158,6 @@ def test_more_words_than_fit_are_refused_at_the_first_too_many() -> None:
         parse(source("a\n" * (MOST_TOKENS + 1)))
     (error,) = caught.value.diagnostics
     assert (error.id, error.line) == ("file-too-large", MOST_TOKENS + 1)
+    assert f"more than {MOST_TOKENS:,} words and signs" in error.message
+    page = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    assert f"{MOST_TOKENS:,} words and signs" in " ".join(page.split())
