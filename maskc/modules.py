@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from types import CodeType, ModuleType
 
+from maskc.extras import missing
+
 MOST_MODULES = 256
 """Modules kept, the last used ones; patterns of others live on where someone holds them."""
 
@@ -44,11 +46,19 @@ def module_of(text: str) -> ModuleType:
 
 
 def run(module: ModuleType, text: str) -> None:
-    """Run the text as the body of a module."""
+    """Run the text as the body of a module.
+
+    Raises:
+        ModuleNotFoundError: that says how to get torch, where it is missing.
+
+    """
     file = f"<{module.__name__}>"
     linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
-    for code in code_of(text, file):
-        exec(code, module.__dict__)
+    try:
+        for code in code_of(text, file):
+            exec(code, module.__dict__)
+    except ModuleNotFoundError as error:
+        raise missing("a compiled pattern", error) from None
 
 
 def code_of(text: str, file: str) -> list[CodeType]:

@@ -34,6 +34,7 @@ def load(path: str | os.PathLike[str]) -> SimpleNamespace:
 
     Raises:
         MaskcError: with every error of the spec.
+        ModuleNotFoundError: where torch, which patterns run on, is not installed.
 
     """
     return _loaded(_read(Path(path)))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 import click
 
 from maskc.diagnostics import MaskcError, render
+from maskc.extras import EXTRAS, missing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,16 +26,6 @@ Result = TypeVar("Result")
 
 NEEDED = ("numpy", "torch", "triton")
 """Packages that a module of the same name beside it would hide from a generated one."""
-
-EXTRAS = {
-    "torch": "run",
-    "triton": "run",
-    "numpy": "plot",
-    "matplotlib": "plot",
-    "hypothesis": "test",
-}
-"""What to install of maskc for a package that a command needs."""
-
 
 class Said(click.ClickException):
     """A mistake of the user's in one sentence; exit code 1."""
@@ -163,10 +154,9 @@ def needing(what: str, answer: Callable[[], Result]) -> Result:
     try:
         return answer()
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get(error.name or "")
-        if extra is None:
+        if error.name not in EXTRAS:
             raise
-        raise Said(f"{what} needs {error.name}: pip install 'maskc[{extra}]'") from None
+        raise Said(str(missing(what, error))) from None
 
 
 def answered(answer: Callable[[], Result]) -> Result:

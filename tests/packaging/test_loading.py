@@ -163,6 +163,34 @@ def test_a_text_runs_as_a_whole_wherever_it_has_empty_lines(text):
     assert str(made.x) == str(whole["x"])
 
 
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = sys.modules["triton"] = None
+sys.path.insert(0, sys.argv[1])
+import maskc, maskc.hook
+for name, load in {
+    "load": lambda: maskc.load(sys.argv[1] + "/spec.attn"),
+    "loads": lambda: maskc.loads("pattern p = causal"),
+    "hook": lambda: __import__("spec"),
+    "wrong": lambda: maskc.loads("pattern p = casual"),
+}.items():
+    try:
+        load()
+    except (ModuleNotFoundError, maskc.MaskcError) as error:
+        print(name, str(error).splitlines()[0], error.__suppress_context__)
+"""
+
+
+@pytest.mark.slow
+def test_without_torch_loading_says_how_to_get_it(tmp_path):
+    """Errors of the spec come first; no traceback leads through what maskc does inside."""
+    (tmp_path / "spec.attn").write_text(LOCAL)
+    told = in_another_process(WITHOUT_TORCH, str(tmp_path)).splitlines()
+    sentence = "a compiled pattern needs torch: pip install 'maskc[run]' True"
+    assert told[:3] == [f"{name} {sentence}" for name in ("load", "loads", "hook")]
+    assert told[3].startswith("wrong error[unknown-name]")
+
+
 def test_a_module_that_fails_to_run_leaves_nothing_behind():
     before = set(sys.modules)
     with pytest.raises(ZeroDivisionError):
