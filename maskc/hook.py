@@ -1,7 +1,8 @@
 """`import maskc.hook`: afterwards `from patterns import x` compiles `patterns/x.attn`.
 
 A Python module of the same name wins. The compiled module holds one object per pattern; errors of
-the spec are the `maskc.MaskcError` of the import. Patterns run on torch: `pip install 'maskc[run]'`.
+the spec are the `maskc.MaskcError` of the import. Patterns run on torch:
+`pip install 'maskc[run]'`.
 """
 
 from __future__ import annotations

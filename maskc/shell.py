@@ -27,6 +27,7 @@ Result = TypeVar("Result")
 NEEDED = ("numpy", "torch", "triton")
 """Packages that a module of the same name beside it would hide from a generated one."""
 
+
 class Said(click.ClickException):
     """A mistake of the user's in one sentence; exit code 1."""
 
