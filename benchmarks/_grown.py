@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import math
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,11 @@ from typing import Any
 import torch
 
 import maskc
-from docs.gallery import header
-from maskc import ir, pipeline, points
+from docs.gallery import options, settings
+from maskc import ir, pipeline, points, shell
+from maskc.cli_call import pattern_and_call
 from maskc.extents import Sizes
-from maskc.setting import Setting, setting
+from maskc.setting import Setting
 
 MEAN_DOCUMENT = 1500
 """Tokens of a made-up document on average."""
@@ -30,41 +29,18 @@ FIXED = {
 def grown_calls(file: Path, tokens: int) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Each pattern of a file that is shown: its name, its object, and keywords of `layout`."""
     public = maskc.load(file)
-    settings = [_shown_at(words) for words in header(file, "explain")]
-    for pattern in pipeline.check(file):
-        own = [shown for shown in settings if shown.pattern == pattern.name]
-        shared = [shown for shown in settings if shown.pattern is None]
-        for shown in (own or shared)[:1]:
-            yield pattern.name, getattr(public, pattern.name), _grown(pattern, shown, tokens)
+    patterns = {pattern.name: pattern for pattern in pipeline.check(file)}
+    for name, words in settings(file, "explain").items():
+        yield name, getattr(public, name), _grown(file, patterns[name], words, tokens)
 
 
-def _shown_at(words: str) -> argparse.Namespace:
-    """The words after `maskc explain FILE`."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--pattern")
-    for name in ("--n", "--n-q", "--heads", "--kv-heads", "--n-layers"):
-        parser.add_argument(name, type=int)
-    parser.add_argument("--layer", type=int, default=0)
-    for name in ("--size", "--param", "--input"):
-        parser.add_argument(name, action="append", default=[])
-    return parser.parse_args(shlex.split(words))
-
-
-def _grown(pattern: ir.Pattern, shown: argparse.Namespace, tokens: int) -> dict[str, Any]:
+def _grown(file: Path, pattern: ir.Pattern, words: str, tokens: int) -> dict[str, Any]:
     """What the pattern is called with, its longer side grown to about so many tokens."""
+    shown = options(file, words)
     sizes = _doubled(pattern, shown, tokens)
     n_q, n_k = _lengths(pattern, shown, sizes, tokens)
-    call = setting(
-        pattern,
-        n_k,
-        n_q=n_q,
-        heads=shown.heads,
-        kv_heads=shown.kv_heads,
-        layer=shown.layer,
-        n_layers=shown.n_layers,
-        params=dict(word.split("=", 1) for word in shown.param),
-        sizes=sizes,
-    )
+    grown = [f"{name}={','.join(map(str, _several(size)))}" for name, size in sizes.items()]
+    pattern, call = pattern_and_call(file, n_k, {**shown, "n_q": n_q, "sizes": grown, "inputs": ()})
     return {
         **{"n_q": n_q, "n_k": n_k, "heads": call.heads, "kv_heads": call.kv_heads},
         **{"layer": call.layer, "n_layers": call.n_layers},
@@ -74,14 +50,12 @@ def _grown(pattern: ir.Pattern, shown: argparse.Namespace, tokens: int) -> dict[
     }
 
 
-def _doubled(pattern: ir.Pattern, shown: argparse.Namespace, tokens: int) -> dict[str, Any]:
+def _doubled(pattern: ir.Pattern, shown: Mapping[str, Any], tokens: int) -> dict[str, Any]:
     """The sizes shown, those of one axis doubled after another's, as long as there is room."""
-    sizes: dict[str, Any] = {}
-    for name, _, value in (word.partition("=") for word in shown.size):
-        if "," in value:
-            sizes[name] = tuple(map(int, value.split(",")))
-        else:
-            sizes[name] = min(int(value), FIXED.get(name, int(value)))
+    sizes: dict[str, Any] = {
+        name: min(size, FIXED.get(name, size)) if isinstance(size, int) else size
+        for name, size in shell.sizes(shown["sizes"]).items()
+    }
     # A packed grid has twice as many items instead; axes of one name are doubled together.
     is_packed = any(isinstance(size, tuple) for size in sizes.values())
     axes = {"" if is_packed else name.rpartition(".")[2] for name in sizes if name not in FIXED}
@@ -100,10 +74,10 @@ def _doubled(pattern: ir.Pattern, shown: argparse.Namespace, tokens: int) -> dic
 
 
 def _lengths(
-    pattern: ir.Pattern, shown: argparse.Namespace, sizes: Sizes, tokens: int
+    pattern: ir.Pattern, shown: Mapping[str, Any], sizes: Sizes, tokens: int
 ) -> tuple[int, int]:
     """Numbers of queries and of keys: those of the space, or those shown in proportion."""
-    n_q, n_k = shown.n_q or shown.n, shown.n
+    n_q, n_k = shown["n_q"] or shown["n"], shown["n"]
     n_q, n_k = (max(n * tokens // max(n_q, n_k), 1) for n in (n_q, n_k))
     values = {p.name: p.default for p in pattern.params if p.axes is None}
     values |= {f"size:{name}": size for name, size in sizes.items()}

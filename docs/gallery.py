@@ -113,7 +113,7 @@ def measured(file: Path) -> dict[str, Any]:
 
 def drawn(file: Path, words: str) -> list[Panel]:
     """The panels of a picture: masks of heads that differ, and what a query sees of a grid."""
-    chosen = explain.make_context("explain", [str(file), *shlex.split(words)]).params
+    chosen = options(file, words)
     pattern, call = pattern_and_call(file, chosen["n"], chosen)
     side = 1 << (min(call.n_q, call.n_k) - 1).bit_length()
     attention = getattr(pipeline.load(file), pattern.name)
@@ -143,6 +143,11 @@ def settings(file: Path, word: str) -> dict[str, str]:
         if own or shared:
             found[pattern.name] = (own or shared)[0]
     return found
+
+
+def options(file: Path, words: str) -> dict[str, Any]:
+    """What `maskc explain FILE WORDS` takes the words for, by the names of its options."""
+    return explain.make_context("explain", [str(file), *shlex.split(words)]).params
 
 
 def answer(command: str, file: Path, words: str) -> dict[str, Any]:
