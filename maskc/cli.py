@@ -52,15 +52,9 @@ def main() -> None:
 )
 @click.option("--emit", type=click.Choice(STAGES), help="Print one stage instead of writing.")
 @click.option("--pattern", help="This pattern only, where the file has several.")
-@click.option(
-    "--n",
-    type=options.LENGTH,
-    default=4096,
-    show_default=True,
-    help="Tokens of the layout to print.",
-)
+@options.length(4096)
 def compile_files(
-    files: tuple[Path, ...], out: Path, emit: str | None, pattern: str | None, n: int
+    files: tuple[Path, ...], out: Path, emit: str | None, pattern: str | None, n: int | None
 ) -> None:
     """Write one Python module for each of FILES.
 

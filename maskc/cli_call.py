@@ -23,8 +23,11 @@ IMAGES = (".png", ".svg")
 
 MOST_PICTURES = 16
 TILES_A_SIDE = 48
+DRAWN, COUNTED = 48, 65536
+"""Keys of `show` and of `explain`, where nothing says how many."""
+
 DOCUMENT = 512
-"""Mean length of the documents that `explain` makes up."""
+"""Greatest mean length of the documents that `explain` makes up."""
 
 
 @click.command(
@@ -38,7 +41,7 @@ DOCUMENT = 512
     ],
 )
 @options.file
-@click.option("--n", type=options.LENGTH, default=48, show_default=True, help="Keys.")
+@options.length(DRAWN)
 @click.option(
     "-o",
     "--out",
@@ -56,7 +59,7 @@ DOCUMENT = 512
 @options.as_json
 def show(
     file: Path,
-    n: int,
+    n: int | None,
     out: Path | None,
     tiles: bool,
     block: int | None,
@@ -81,7 +84,7 @@ def show(
         raise click.UsageError("--query is for an image: give --out")
     from maskc.stand_in import large_sizes
 
-    pattern, call = pattern_and_call(file, n, chosen, shrink=shrink)
+    pattern, call = pattern_and_call(file, n, chosen, otherwise=DRAWN, shrink=shrink)
     for name, index, length in (("--head", head, call.heads), ("--query", query, call.n_q)):
         if index is not None and index >= length:
             raise click.BadParameter(f"{index} is outside 0..{length}", param_hint=name)
@@ -91,10 +94,10 @@ def show(
         click.echo(str(shell.needing("an image", write)))
     else:
         _print_masks(file, pattern, call, heads, tiles, block, as_json)
-    large = large_sizes(pattern, n, shell.pairs(chosen["params"], ""))
+    large = large_sizes(pattern, call.n_k, shell.pairs(chosen["params"], ""))
     if large and not (as_json or tiles or shrink):
         name = max(large, key=lambda name: large[name])
-        told = f"{name} = {large[name]} reaches past {n} tokens: --shrink shows the shape"
+        told = f"{name} = {large[name]} reaches past {call.n_k} tokens: --shrink shows the shape"
         click.echo(told, err=True)
 
 
@@ -106,7 +109,7 @@ def show(
     ],
 )
 @options.file
-@click.option("--n", type=options.LENGTH, default=65536, show_default=True, help="Keys.")
+@options.length(COUNTED)
 @click.option(
     "--head-dim", type=options.COUNT, default=64, show_default=True, help="Of q, k and v."
 )
@@ -122,7 +125,7 @@ def show(
 @options.as_json
 def explain(
     file: Path,
-    n: int,
+    n: int | None,
     head_dim: int,
     block: int | None,
     device: str | None,
@@ -138,7 +141,7 @@ def explain(
     """
     from maskc.explain import figures, rows
 
-    pattern, call = pattern_and_call(file, n, chosen, document=min(DOCUMENT, max(n // 4, 1)))
+    pattern, call = pattern_and_call(file, n, chosen, otherwise=COUNTED, document=DOCUMENT)
     attention = _attention(file, pattern.name, "explain")
     told = shell.answered(
         lambda: figures(attention, call, head_dim=head_dim, block=block, device=device)
@@ -268,7 +271,7 @@ def _layout(
 
 
 def pattern_and_call(
-    file: Path, n: int, chosen: dict[str, Any], **more: Any
+    file: Path, n: int | None, chosen: dict[str, Any], **more: Any
 ) -> tuple[ir.Pattern, Setting]:
     """The pattern that the options choose, and the call that they describe."""
     from maskc import pipeline

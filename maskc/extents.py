@@ -31,6 +31,33 @@ class Extents:
     items: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
+def lengths(
+    space: ir.Space, given: Sizes, values: Mapping[str, Any]
+) -> tuple[int | None, int | None]:
+    """Numbers of queries and of keys as the sizes make them, each None where they do not.
+
+    Args:
+        space: of the pattern; of a plain line the call says both.
+        given: sizes by name.
+        values: what else a size is made of, by name.
+
+    Raises:
+        SettingError: where the sizes of a packed grid do not fit each other.
+
+    """
+    if space.key is None:
+        return None, None
+    if space.key.packed:
+        ((_, axes),) = space.key.segments
+        known = all(not _is_free(axis) or _size_name(axis) in given for axis in axes)
+        return None, sum(map(prod, _rows(axes, given, values))) if known else None
+    sizes = {f"size:{name}": size for name, size in _by_size(space, given).items()}
+    key = _total(space.key, {**values, **sizes})
+    if space.query is None or space.query == space.key:
+        return None, key
+    return _total(space.query, {**values, **sizes}), key
+
+
 def extents(
     space: ir.Space,
     given: Sizes,
@@ -54,8 +81,7 @@ def extents(
     if space.key is not None and space.key.packed:
         return _packed(space.key, given, lengths[1], values, made_up)
     free = list(_free(space))
-    by_segment = {seg: size for seg, extent, size in free if seg and not extent.is_axis}
-    sizes = {by_segment.get(name, name): _one(name, size) for name, size in given.items()}
+    sizes = _by_size(space, given)
     missing = sorted({size for _, _, size in free if size not in sizes})
     if len(missing) == 1:
         _infer(missing[0], space, sizes, lengths, values)
@@ -66,6 +92,13 @@ def extents(
     known = {**values, **{f"size:{name}": size for name, size in sizes.items()}}
     _hold_lengths(space, lengths, known)
     return Extents(sizes, grid, segments)
+
+
+def _by_size(space: ir.Space, given: Sizes) -> dict[str, int]:
+    """What is given, by the name of the size: a segment's own name will do."""
+    free = list(_free(space))
+    by_segment = {seg: size for seg, extent, size in free if seg and not extent.is_axis}
+    return {by_segment.get(name, name): _one(name, size) for name, size in given.items()}
 
 
 def _one(name: str, size: int | tuple[int, ...]) -> int:
@@ -84,8 +117,18 @@ def _free(space: ir.Space) -> Iterator[tuple[str | None, ir.Extent, str]]:
     for side in (space.query, space.key):
         for segment, own in side.segments if side is not None else ():
             for extent in own:
-                if isinstance(extent.value, ir.Var):
-                    yield segment, extent, extent.value.name.removeprefix("size:")
+                if _is_free(extent):
+                    yield segment, extent, _size_name(extent)
+
+
+def _is_free(extent: ir.Extent) -> bool:
+    """Whether a call gives the size, which has a name of its own."""
+    return isinstance(extent.value, ir.Var) and extent.value.name.startswith("size:")
+
+
+def _size_name(extent: ir.Extent) -> str:
+    assert isinstance(extent.value, ir.Var), "only free sizes have names"
+    return extent.value.name.removeprefix("size:")
 
 
 def _infer(
@@ -119,6 +162,18 @@ def _positions(side: ir.Side, known: Mapping[str, Any]) -> int:
     )
 
 
+def _total(side: ir.Side, known: Mapping[str, Any]) -> int | None:
+    """The positions of a side, None where a size of it is not known."""
+    names = {
+        part.name
+        for _, own in side.segments
+        for extent in own
+        for part in ir.postorder(extent.value)
+        if isinstance(part, (ir.Var, ir.Param))
+    }
+    return _positions(side, known) if names <= known.keys() else None
+
+
 def _hold_lengths(space: ir.Space, lengths: tuple[int, int], known: Mapping[str, Any]) -> None:
     """Refuse sizes whose positions are not as many as there are keys, or as queries."""
     n_q, n_k = lengths
@@ -137,12 +192,12 @@ def _packed(
     side: ir.Side, given: Sizes, n: int, values: Mapping[str, Any], made_up: list[str]
 ) -> Extents:
     ((_, axes),) = side.segments
-    free = [a.value.name.removeprefix("size:") for a in axes if isinstance(a.value, ir.Var)]
+    free = [_size_name(axis) for axis in axes if _is_free(axis)]
     if not given and len(free) == len(axes):
         rows = stand_in_items(len(axes), n)
         made_up.append(f"items of {', '.join(' x '.join(map(str, row)) for row in rows)}, made up")
     else:
-        rows = _rows(axes, free, given, values)
+        rows = _rows(axes, given, values)
     counts = [prod(row) for row in rows]
     if sum(counts) != n:
         told = f"the {len(rows)} items have {sum(counts):,} positions; there are {n:,} keys"
@@ -157,9 +212,10 @@ def _packed(
 
 
 def _rows(
-    axes: Sequence[ir.Extent], free: Sequence[str], given: Sizes, values: Mapping[str, Any]
+    axes: Sequence[ir.Extent], given: Sizes, values: Mapping[str, Any]
 ) -> list[tuple[int, ...]]:
     """The extents of every item; one size stands for all items."""
+    free = [_size_name(axis) for axis in axes if _is_free(axis)]
     missing = [name for name in free if name not in given]
     if missing:
         raise _lacks(missing)

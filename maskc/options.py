@@ -30,14 +30,24 @@ def as_json(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
 
 
+def length(otherwise: int) -> Callable[[Command], Command]:
+    """`--n`, the number of keys; `otherwise`: what it is where nothing says it."""
+    told = f"Keys; by default as many as the sizes of a space make, else {otherwise:,}."
+    return click.option("--n", type=LENGTH, help=told)
+
+
 def call(command: Command) -> Command:
     """The options that say which call of which pattern is meant."""
     several: dict[str, Any] = {"multiple": True, "metavar": "NAME=VALUE"}
     options = [
         click.option("--pattern", help="The pattern, where the file has several."),
         click.option("--n-q", type=LENGTH, help="Queries, where not as many as keys."),
-        click.option("--heads", type=COUNT, help="Query heads."),
-        click.option("--kv-heads", type=COUNT, help="Key heads."),
+        click.option(
+            "--heads", type=COUNT, help="Query heads; by default as many as a table has entries."
+        ),
+        click.option(
+            "--kv-heads", type=COUNT, help="Key heads; by default likewise, else as many as heads."
+        ),
         click.option(
             "--layer",
             type=click.IntRange(0, 1023),
@@ -45,7 +55,7 @@ def call(command: Command) -> Command:
             show_default=True,
             help="Which layer.",
         ),
-        click.option("--n-layers", type=COUNT, help="Number of layers."),
+        click.option("--n-layers", type=COUNT, help="Number of layers; by default likewise."),
         click.option(
             "--param", "params", help="A parameter: 4Ki, true, 4,4,8, [[1,2]].", **several
         ),

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 PRELUDE = Path(__file__).with_name("prelude.attn")
 
+TOKENS = 4096
+"""Tokens of a layout that is printed, where nothing says how many."""
+
 
 def load(path: str | os.PathLike[str]) -> SimpleNamespace:
     """The patterns of a `.attn` file, one attribute each, compiled and imported.
@@ -125,16 +128,16 @@ class Stage:
 
     name: str
     shows: str
-    text: Callable[[Source, int, str | None], str]
+    text: Callable[[Source, int | None, str | None], str]
 
 
-def emit(stage: str, path: Path, *, n: int = 4096, pattern: str | None = None) -> str:
+def emit(stage: str, path: Path, *, n: int | None = None, pattern: str | None = None) -> str:
     """What the stage called `stage` leaves of a file, as text.
 
     Args:
         stage: a name in STAGES.
         path: the file.
-        n: tokens of a layout.
+        n: tokens of a layout, None for as many as the space has by itself, else TOKENS.
         pattern: the only one to show, None for all; no choice for a stage in WHOLE.
 
     """
@@ -208,44 +211,44 @@ def _loaded(source: Source) -> SimpleNamespace:
     return SimpleNamespace(**module.PATTERNS)
 
 
-def _tokens(source: Source, n: int, only: str | None) -> str:
+def _tokens(source: Source, n: int | None, only: str | None) -> str:
     from maskc.grammar.parse import tokens
 
     return "\n".join(str(token) for token in tokens(source))
 
 
-def _ast(source: Source, n: int, only: str | None) -> str:
+def _ast(source: Source, n: int | None, only: str | None) -> str:
     from maskc.grammar.dump import dump
 
     return dump(parse(source))
 
 
-def _ir(source: Source, n: int, only: str | None) -> str:
+def _ir(source: Source, n: int | None, only: str | None) -> str:
     from maskc.codegen.render_attn import ir_text
 
     return "\n\n".join(ir_text(pattern) for pattern in _checked(source, only))
 
 
-def _layout(source: Source, n: int, only: str | None) -> str:
+def _layout(source: Source, n: int | None, only: str | None) -> str:
     from maskc.explain import call_arguments
     from maskc.setting import setting
 
     attentions = vars(_loaded(source))
     shown = []
     for pattern in _checked(source, only):
-        attention, call = attentions[pattern.name], setting(pattern, n)
+        attention, call = attentions[pattern.name], setting(pattern, n, otherwise=TOKENS)
         layout = attention.layout(call.n_q, call.n_k, **call_arguments(attention, call))
         shown.append("\n".join([repr(layout), *(f"  with {told}" for told in call.made_up)]))
     return "\n\n".join(shown)
 
 
-def _schedule(source: Source, n: int, only: str | None) -> str:
+def _schedule(source: Source, n: int | None, only: str | None) -> str:
     from maskc.schedule import schedule
 
     return "\n\n".join(str(schedule(pattern)) for pattern in _checked(source, only))
 
 
-def _kernel(source: Source, n: int, only: str | None) -> str:
+def _kernel(source: Source, n: int | None, only: str | None) -> str:
     return _compiled(source, only)
 
 

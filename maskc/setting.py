@@ -10,16 +10,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from maskc import ir, points, stand_in
-from maskc.extents import SettingError, Sizes, extents
+from maskc import ir, points, stand_in, words
+from maskc.extents import SettingError, Sizes, extents, lengths
 
-MOST_ENTRIES = 1 << 20
-"""Entries of an input that a command line may give."""
-
-UNITS = {"Ki": 1 << 10, "Mi": 1 << 20}
+MOST_LENGTH = 1 << 24
+"""Positions that a command line may ask for."""
 
 HEADS = ("head", "kv_head")
 
@@ -73,9 +71,10 @@ class Setting:
 
 def setting(
     pattern: ir.Pattern,
-    n_k: int,
+    n_k: int | None,
     *,
     n_q: int | None = None,
+    otherwise: int = 48,
     heads: int | None = None,
     kv_heads: int | None = None,
     layer: int = 0,
@@ -90,18 +89,20 @@ def setting(
 
     Args:
         pattern: the checked pattern.
-        n_k: number of keys.
-        n_q: number of query rows, None for n_k.
-        heads: query heads; None for as many as a table's default has entries, else for 2 where the
+        n_k: number of keys; None for as many as the sizes make, else for `otherwise`.
+        n_q: number of query rows, None for as many as the sizes make, else for n_k.
+        otherwise: number of keys that nothing else says.
+        heads: query heads; None for as many as a table or input has entries, else for 2 where the
             mask depends on the head, else 1.
-        kv_heads: key heads, None for `heads`.
+        kv_heads: key heads, None for as many as a table or input has entries, else for `heads`.
         layer: index of the layer.
-        n_layers: number of layers, None for layer + 1.
+        n_layers: number of layers, None for as many as a table or input has entries, else for
+            layer + 1.
         params: words of parameters by name: `4Ki`, `true`, `0.5`, `4,4,8`, `[[1, 2], [3, 4]]`.
         inputs: words of inputs by name: entries with an optional count, `0*5,1*7`, or `@file` of
             JSON; one row serves all leading axes.
         sizes: sizes that `grid=` or `segments=` would give; of a packed grid one for each item.
-        document: mean length of the documents made up for an input, None for a quarter of n_k.
+        document: greatest mean length of the documents made up for an input, a quarter of n_k.
         shrink: whether to divide default sizes above an eighth of n_k by one power of two, the
             one that brings the largest of them to an eighth, so that a small picture shows them.
 
@@ -109,35 +110,39 @@ def setting(
         SettingError: where a word names nothing, does not read, or breaks a rule.
 
     """
-    heads = heads or kv_heads or _own_heads(pattern) or (2 if by_head(pattern) else 1)
-    kv_heads = kv_heads or heads
-    if heads % kv_heads:
-        raise SettingError(f"{heads} heads are no multiple of {kv_heads} key heads")
-    n_layers = layer + 1 if n_layers is None else n_layers
-    if layer >= n_layers:
-        raise SettingError(f"layer {layer} is outside 0..{n_layers}")
     _known_names("parameter", params or {}, [p.name for p in pattern.params])
     _known_names("input", inputs or {}, [i.name for i in pattern.inputs])
+    given = {name: words.value(name, word) for name, word in (params or {}).items()}
+    tensors = {name: words.entries(name, word) for name, word in (inputs or {}).items()}
+    along = partial(_entries_along, pattern, {**given, **tensors})
+    kv_heads = kv_heads or (None if heads else along("kv_head"))
+    heads = heads or along("head") or kv_heads or (2 if by_head(pattern) else 1)
+    kv_heads = kv_heads or along("kv_head") or heads
+    if heads % kv_heads:
+        raise SettingError(f"{heads} heads are no multiple of {kv_heads} key heads")
+    n_layers = n_layers or along("layer") or layer + 1
+    if layer >= n_layers:
+        raise SettingError(f"layer {layer} is outside 0..{n_layers}")
     made_up: list[str] = []
-    lengths = {"head": heads, "kv_head": kv_heads, "layer": n_layers, "batch": 1}
-    words = dict(params or {})
+    counts = {"head": heads, "kv_head": kv_heads, "layer": n_layers, "batch": 1}
+    sizes = sizes or {}
     if shrink:
-        words |= stand_in.shrunk(pattern, n_k, words, made_up)
-    values: dict[str, Any] = {}
-    for scalar in sorted(pattern.params, key=lambda p: p.axes is not None):
-        values[scalar.name] = _param(scalar, words.get(scalar.name), lengths, made_up, values)
+        n = n_k or _own_lengths(pattern, given, counts, sizes)[1] or otherwise
+        given |= stand_in.shrunk(pattern, n, given, made_up)
+    own_q, own_k = _own_lengths(pattern, given, counts, sizes)
+    n_k = n_k or own_k or otherwise
     call = Setting(
-        n_q=n_k if n_q is None else n_q,
+        n_q=n_q or own_q or n_k,
         n_k=n_k,
         heads=heads,
         kv_heads=kv_heads,
         layer=layer,
         n_layers=n_layers,
-        params=values,
+        params=_params(pattern, given, counts, made_up),
         inputs={},
-        sizes=_open_sizes(pattern, sizes or {}),
+        sizes=_open_sizes(pattern, sizes),
     )
-    found = extents(pattern.space, sizes or {}, (call.n_q, n_k), call.values(0), made_up)
+    found = extents(pattern.space, sizes, (call.n_q, n_k), call.values(0), made_up)
     call = replace(
         call,
         sizes={**call.sizes, **found.sizes},
@@ -145,31 +150,45 @@ def setting(
         segments=found.segments,
         items=found.items,
     )
-    tensors = {}
+    mean = min(document or n_k, max(n_k // 4, 1))
     for tensor in pattern.inputs:
-        shape = [_length(axis, call, lengths) for axis in tensor.axes]
-        word = (inputs or {}).get(tensor.name)
-        if word is None:
-            tensors[tensor.name], told = stand_in.tensor(
-                tensor, shape, document or max(n_k // 4, 1)
-            )
-            made_up.append(told)
+        shape = [_length(axis, call, counts) for axis in tensor.axes]
+        if tensor.name in tensors:
+            tensors[tensor.name] = _shaped(tensor, tensors[tensor.name], shape)
         else:
-            tensors[tensor.name] = _read_input(tensor, word, shape)
+            tensors[tensor.name], told = stand_in.tensor(tensor, shape, mean)
+            made_up.append(told)
     return replace(call, inputs=tensors, made_up=tuple(made_up))
 
 
-def _own_heads(pattern: ir.Pattern) -> int | None:
-    """As many heads as the default of a table over heads has entries."""
-    for table in pattern.params:
-        entries: Any = table.default
-        for axis in table.axes or ():
-            if not isinstance(entries, tuple) or not entries:
-                break
-            if axis == "head":
-                return len(entries)
+def _entries_along(pattern: ir.Pattern, given: Mapping[str, Any], axis: str) -> int | None:
+    """As many entries as a table or input has along an axis, given or by default."""
+    for declared in (*pattern.params, *pattern.inputs):
+        axes = declared.axes or ()
+        entries: Any = given.get(declared.name, getattr(declared, "default", None))
+        if axis not in axes or _depth(entries) != len(axes):
+            continue
+        for _ in range(axes.index(axis)):
             entries = entries[0]
+        return len(entries)
     return None
+
+
+def _own_lengths(
+    pattern: ir.Pattern, given: Mapping[str, Any], counts: Mapping[str, int], sizes: Sizes
+) -> tuple[int | None, int | None]:
+    """Numbers of queries and keys as the sizes make them, each None where they do not."""
+    params = _params(pattern, given, counts, [])
+    known = {
+        **{f"size:{name}": len(value) for name, value in params.items() if type(value) is tuple},
+        **{name: value for name, value in params.items() if type(value) is not tuple},
+        **{"heads": counts["head"], "kv_heads": counts["kv_head"]},
+    }
+    n_q, n_k = lengths(pattern.space, sizes, known)
+    for n in (n_q, n_k):
+        if n is not None and n > MOST_LENGTH:
+            raise SettingError(f"the sizes make {n:,} positions; at most {MOST_LENGTH:,} are drawn")
+    return n_q, n_k
 
 
 def by_head(pattern: ir.Pattern) -> bool:
@@ -189,16 +208,29 @@ def _known_names(kind: str, given: Mapping[str, str], known: Sequence[str]) -> N
             raise SettingError(f"the pattern has no {kind} `{name}`: {has}{hint}")
 
 
+def _params(
+    pattern: ir.Pattern,
+    given: Mapping[str, Any],
+    counts: Mapping[str, int],
+    made_up: list[str],
+) -> dict[str, Any]:
+    """The values of all parameters, scalars first; `made_up` gets a sentence for made-up ones."""
+    values: dict[str, Any] = {}
+    for scalar in sorted(pattern.params, key=lambda p: p.axes is not None):
+        values[scalar.name] = _param(scalar, given, counts, made_up, values)
+    return values
+
+
 def _param(
     scalar: ir.Scalar,
-    word: str | None,
-    lengths: Mapping[str, int],
+    given: Mapping[str, Any],
+    counts: Mapping[str, int],
     made_up: list[str],
     known: Mapping[str, Any],
 ) -> Any:
-    shape = None if scalar.axes is None else [lengths[axis] for axis in scalar.axes]
-    if word is not None:
-        value = _typed(scalar.name, _read(scalar.name, word), scalar.type)
+    shape = None if scalar.axes is None else [counts[axis] for axis in scalar.axes]
+    if scalar.name in given:
+        value = _typed(scalar.name, given[scalar.name], scalar.type)
     elif scalar.derived is not None:
         value = points.evaluate(scalar.derived, known)
     elif scalar.default is not None:
@@ -244,17 +276,22 @@ def _hold_rules(scalar: ir.Scalar, entry: Any, known: Mapping[str, Any]) -> None
             raise SettingError(f"{scalar.name} is {_shown(entry)}; wanted {text}")
 
 
-def _read_input(tensor: ir.Tensor, word: str, shape: Sequence[int]) -> Any:
-    name = tensor.name
-    value = _from_file(name, word[1:]) if word.startswith("@") else _row(name, word)
-    typed = _typed(name, value, tensor.type)
-    depth, inner = 0, typed
-    while isinstance(inner, tuple) and inner:
-        depth, inner = depth + 1, inner[0]
+def _shaped(tensor: ir.Tensor, value: Any, shape: Sequence[int]) -> Any:
+    """What is given for an input, over all its axes: one row serves the leading ones."""
+    typed = _typed(tensor.name, value, tensor.type)
+    depth = _depth(typed)
     if depth > len(shape):
-        raise SettingError(f"{name} has {depth} axes; wanted {len(shape)}")
-    _hold_shape(name, typed, shape[len(shape) - depth :])
+        raise SettingError(f"{tensor.name} has {depth} axes; wanted {len(shape)}")
+    _hold_shape(tensor.name, typed, shape[len(shape) - depth :])
     return stand_in.spread(_as_list(typed), shape[: len(shape) - depth])
+
+
+def _depth(value: Any) -> int:
+    """How deep tuples are nested, as the first of each tells."""
+    depth = 0
+    while isinstance(value, tuple):
+        depth, value = depth + 1, value[0] if value else None
+    return depth
 
 
 def _hold_shape(name: str, value: Any, shape: Sequence[int]) -> None:
@@ -267,48 +304,6 @@ def _hold_shape(name: str, value: Any, shape: Sequence[int]) -> None:
         raise SettingError(f"{name} has {got} entries along its last axes; wanted {shape[0]}")
     for part in value:
         _hold_shape(name, part, shape[1:])
-
-
-def _row(name: str, word: str) -> tuple[Any, ...]:
-    row: list[Any] = []
-    for piece in word.split(","):
-        entry, _, count = piece.partition("*")
-        times = _read(name, count) if count else 1
-        if type(times) is not int or times < 0 or len(row) + times > MOST_ENTRIES:
-            raise SettingError(f"{name}: `{piece[:40]}` is not an entry or `entry*count`")
-        row += [_read(name, entry)] * times
-    return tuple(row)
-
-
-def _from_file(name: str, path: str) -> Any:
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        return _tuples(json.loads(text))
-    except (OSError, ValueError, RecursionError) as error:
-        told = error.strerror if isinstance(error, OSError) else "not JSON"
-        raise SettingError(f"{name}: cannot read {path}: {told}") from None
-
-
-def _read(name: str, word: str) -> Any:
-    """A word as a value: JSON, an integer with `_`, `Ki`, `Mi`, or several with commas."""
-    text = word.strip()
-    digits = text.replace("_", "")
-    for unit, factor in UNITS.items():
-        if digits.endswith(unit) and digits[: -len(unit)].lstrip("-").isdecimal():
-            return int(digits[: -len(unit)][:30]) * factor
-    if digits.lstrip("-").isdecimal() and digits.count("-") <= 1 and len(digits) < 30:
-        return int(digits)
-    try:
-        return _tuples(json.loads(text))
-    except (ValueError, RecursionError):
-        pass
-    if "," in text:
-        return tuple(_read(name, piece) for piece in text.split(","))
-    raise SettingError(f"{name}: cannot read `{word[:40]}` as a value")
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
 
 
 def _typed(name: str, value: Any, type_: ir.Type) -> Any:
@@ -335,9 +330,9 @@ def _open_sizes(pattern: ir.Pattern, given: Sizes) -> dict[str, int]:
     return {name: 4 for name in bound if name not in given}
 
 
-def _length(axis: str | ir.Node, call: Setting, lengths: Mapping[str, int]) -> int:
+def _length(axis: str | ir.Node, call: Setting, counts: Mapping[str, int]) -> int:
     if isinstance(axis, str):
-        return {**lengths, "q": call.n_q, "k": call.n_k, "token": call.n_k}[axis]
+        return {**counts, "q": call.n_q, "k": call.n_k, "token": call.n_k}[axis]
     return points.evaluate(axis, call.values(0), call.tensors())
 
 

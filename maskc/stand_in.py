@@ -17,8 +17,8 @@ def large_sizes(pattern: ir.Pattern, n: int, given: Container[str]) -> dict[str,
     }
 
 
-def shrunk(pattern: ir.Pattern, n: int, given: Container[str], told: list[str]) -> dict[str, str]:
-    """Words for the defaults above an eighth of n, divided by one power of two until they fit.
+def shrunk(pattern: ir.Pattern, n: int, given: Container[str], told: list[str]) -> dict[str, int]:
+    """Values for the defaults above an eighth of n, divided by one power of two until they fit.
 
     Args:
         pattern: the checked pattern.
@@ -34,14 +34,14 @@ def shrunk(pattern: ir.Pattern, n: int, given: Container[str], told: list[str]) 
     factor = 1
     while large and max(large.values()) // factor > most:
         factor *= 2
-    words = {}
+    values = {}
     for name, value in large.items():
         by = factor
         while by > 1 and not _allowed(rules[name], {**known, name: max(value // by, 1)}):
             by //= 2
-        words[name] = str(max(value // by, 1))
-        told.append(f"{name} = {words[name]}, shrunk from {value}")
-    return words
+        values[name] = max(value // by, 1)
+        told.append(f"{name} = {values[name]}, shrunk from {value}")
+    return values
 
 
 def parameter(scalar: ir.Scalar, shape: list[int] | None, known: Mapping[str, Any]) -> Any:

@@ -132,6 +132,19 @@ def test_show_draws_tables_by_head(maskc):
     assert heads == [["100", "010", "001"], ["100", "110", "111"]]
 
 
+def test_lengths_and_layers_follow_from_the_words(maskc, tmp_path):
+    text = "pattern p(w: int[layer]) {\n    space grid(y, x)\n    mask near(x, w)\n}\n"
+    (tmp_path / "p.attn").write_text(text)
+    words = ("p.attn", "--size", "y=2", "--size", "x=3", "--param", "w=0,2", "--layer", "1")
+    told = json.loads(maskc("show", *words, "--json", cwd=tmp_path).out)
+    assert (told["n_q"], told["n_k"], told["heads"][0]["rows"]) == (6, 6, ["1" * 6] * 6)
+    assert json.loads(maskc("explain", *words, "--json", cwd=tmp_path).out)["pairs"] == 36
+    fixed = text.replace("y, x", "y = 2, x = 3").replace("w)", "1)").replace("w: int[layer]", "")
+    (tmp_path / "p.attn").write_text(fixed)
+    assert "6 tokens" in maskc("show", "p.attn", cwd=tmp_path).out
+    assert maskc("compile", "p.attn", "--emit", "layout", cwd=tmp_path).code == 0
+
+
 def test_show_says_what_it_made_up(maskc):
     out = maskc("show", EXAMPLES / "duo_attention.attn", "--n", 16, "--shrink").out
     assert "window = 2, shrunk from 256" in out

@@ -144,12 +144,77 @@ def test_one_size_that_nobody_gave_is_what_is_left_for_it(space, given, found):
 
 
 @pytest.mark.parametrize(
-    ("tables", "heads"),
-    [("w: int[head] = [1, 2, 4]", 3), ("w: int[layer, head] = [[1, 2, 4, 8]]", 4),
-     ("w: int[head] = 3", 2)],
-)  # fmt: skip
-def test_there_are_as_many_heads_as_a_table_has_entries(tables, heads):
-    assert setting(only(f"pattern p({tables}) = recent(w)"), 6).heads == heads
+    ("space", "given", "n_q", "n_k"),
+    [
+        ("grid(y, x)", {"y": 2, "x": 5}, 10, 10),
+        ("grid(y = side, x = len(y))", {}, 9, 9),
+        ("grid(y = len(some), x)", {"x": 4}, 8, 8),
+        ("grid(y, x)", {"y": 2}, 24, 24),
+        ("text(n) ++ image: grid(y = 2, x)", {"text": 3, "x": 4}, 11, 11),
+        ("packed grid(y, x)", {"y": (2, 1), "x": (3, 5)}, 11, 11),
+        ("packed grid(y = side, x)", {"x": (1, 2)}, 9, 9),
+        (
+            "query: grid(y, x), key: grid(y = cdiv(len(query.y), 2), x = 7)",
+            {"query.y": 5, "query.x": 2},
+            10,
+            21,
+        ),
+        ("query: a, key: a ++ pool(m)", {"a": 4, "m": 2}, 4, 6),
+        ("grid(y = len(kv_head), x)", {"x": 5}, 5, 5),
+        ("align start", {}, 24, 24),
+    ],
+)
+def test_lengths_are_those_that_the_sizes_make(space, given, n_q, n_k):
+    """A length that is given comes first, and one that nothing says is the command's own."""
+    pattern = only(
+        f"pattern p(side: int = 3, some: int[] = [1, 5]) {{\n    space {space}\n"
+        "    mask side > len(some)\n}"
+    )
+    call = setting(pattern, None, otherwise=24, sizes=given)
+    assert (call.n_q, call.n_k) == (n_q, n_k)
+
+
+def test_lengths_follow_a_parameter_that_is_given_or_shrunk():
+    pattern = only("pattern p(side: int = 32) {\n    space grid(y = side, x)\n    mask same(y)\n}")
+    assert setting(pattern, None, params={"side": "5"}, sizes={"x": 3}).n_k == 15
+    shrunk = setting(pattern, None, sizes={"x": 4}, shrink=True)
+    assert (shrunk.params["side"], shrunk.n_k) == (16, 64)
+    with pytest.raises(SettingError, match="at most 16,777,216"):
+        setting(pattern, None, sizes={"x": 999_999_999})
+
+
+@pytest.mark.parametrize(
+    ("tables", "given", "counts"),
+    [
+        ("w: int[head] = [1, 2, 4]", {}, (3, 3, 1)),
+        ("w: int[head] = [1, 2, 4]", {"w": "1,2"}, (2, 2, 1)),
+        ("w: int[layer, head] = [[1, 2, 4, 8]]", {}, (4, 4, 1)),
+        ("w: int[layer, head] = 1", {"w": "[[1, 2], [3, 4], [5, 6]]"}, (2, 2, 3)),
+        ("w: int[head] = 3", {}, (2, 2, 1)),
+        ("w: int[kv_head] = [1, 2]", {}, (2, 2, 1)),
+        ("w: int[kv_head] = [1, 2], u: int[head] = [1, 2, 3, 4]", {}, (4, 2, 1)),
+    ],
+)
+def test_there_are_as_many_heads_and_layers_as_a_table_has_entries(tables, given, counts):
+    call = setting(only(f"pattern p({tables}) = recent(w)"), 6, params=given)
+    assert (call.heads, call.kv_heads, call.n_layers) == counts
+
+
+def test_there_are_as_many_heads_and_layers_as_an_input_has_entries():
+    pattern = only("pattern p {\n    input w: int[layer, head]\n    mask recent(w)\n}")
+    assert setting(pattern, 6).n_layers == 1
+    pattern = only("pattern p {\n    input w: int[head]\n    mask recent(w)\n}")
+    assert setting(pattern, 6, inputs={"w": "1*3,2"}).heads == 4
+    assert setting(pattern, 6, heads=2, inputs={"w": "1,2"}).heads == 2
+    with pytest.raises(SettingError, match="w has 4 entries"):
+        setting(pattern, 6, heads=2, inputs={"w": "1*3,2"})
+
+
+def test_a_layer_past_those_of_its_table_is_refused():
+    pattern = only("pattern p(w: int[layer] = [1, 2, 3]) = recent(w)")
+    assert setting(pattern, 6, layer=2).n_layers == 3
+    with pytest.raises(SettingError, match=r"layer 3 is outside 0\.\.3"):
+        setting(pattern, 6, layer=3)
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
@@ -194,7 +259,7 @@ def test_lists_tables_and_floats_are_read():
         "    score s * f\n    mask k in some | recent(t)\n}"
     )
     words = {"some": "1, 2,3", "f": "2", "t": "[[1, 2], [3, 4]]"}
-    call = setting(pattern, 4, params=words, n_layers=2)
+    call = setting(pattern, 4, params=words)
     assert call.params == {"some": (1, 2, 3), "f": 2.0, "t": ((1, 2), (3, 4))}
     assert call.keywords()["t"] == [[1, 2], [3, 4]]
 
@@ -203,7 +268,7 @@ def test_lists_tables_and_floats_are_read():
 def test_a_table_of_another_shape_is_refused(word):
     pattern = only("pattern p(w: int[head]) = recent(w)")
     with pytest.raises(SettingError, match="w"):
-        setting(pattern, 4, params={"w": word})
+        setting(pattern, 4, heads=2, params={"w": word})
 
 
 def test_a_picture_that_would_take_minutes_is_refused():

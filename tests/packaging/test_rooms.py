@@ -23,7 +23,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("check",),
     ("grammar",),
     ("codegen",),
-    ("setting", "extents", "stand_in", "explain", "files", "extras"),
+    ("setting", "words", "extents", "stand_in", "explain", "files", "extras"),
     ("pipeline", "modules"),
 )
 """The rooms of the table, from the top; every other module of `maskc` stands below them."""
