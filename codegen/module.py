@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from maskc import ir
 from maskc.analysis import analyse
 from maskc.codegen import paste, splice
+from maskc.codegen.kernel_arguments import arguments_function
 from maskc.codegen.literals import (
     bracketed,
     call_of,
@@ -30,7 +31,7 @@ from maskc.codegen.render_torch import (
     sinks_function,
     torch_functions,
 )
-from maskc.codegen.render_triton import arguments_function, filling
+from maskc.codegen.render_triton import filled
 from maskc.passes.slope import slope
 
 WIDTH = 100
@@ -129,11 +130,9 @@ class _Written:
                 suffix = f"extent_{len(self.extents)}"
                 self.extents[extent] = length_function(pattern, suffix, extent.value)
         self.sinks = None if pattern.sink_count is None else sinks_function(pattern)
-        self.arguments = arguments_function(pattern, derivative)
-        self.kernels = tuple(
-            splice.kernel(name, pattern.name, filling(pattern, derivative))
-            for name in splice.KERNELS
-        )
+        filling, arguments = filled(pattern, derivative)
+        self.arguments = arguments_function(pattern, arguments)
+        self.kernels = tuple(splice.kernel(name, pattern.name, filling) for name in splice.KERNELS)
         self.analysis = analyse(pattern.mask)
 
     @property

@@ -1,40 +1,28 @@
 """Expressions as Triton text: the statements that go into the kernels' holes.
 
-What no position, slice or tensor changes is worked out before the launch, in exact Python ints,
-and comes in as an argument: a constant of the kernel where it hangs on static parameters alone.
-The support functions named here are those of `maskc.codegen.templates.arithmetic`.
+What they read beside positions are `kernel_arguments`. The support functions named here are those
+of `maskc.codegen.templates.arithmetic`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from maskc import ir
-from maskc.analysis import Names, Q, dependence, frontier
-from maskc.bounds import ranges_of, signs_of
+from maskc.analysis import Q
 from maskc.bounds.ends import side
 from maskc.bounds.rectangle import signs
 from maskc.codegen import render
 from maskc.codegen.compares import by_difference
+from maskc.codegen.kernel_arguments import EXACT, ROUNDED, Argument, Arguments
 from maskc.codegen.render import AND, PRODUCT, UNARY, Text
-from maskc.codegen.render_torch import TAKEN, Function, TorchTarget, unpacked
 from maskc.codegen.splice import Filling
 from maskc.ir import Const, Node, Op, Var
-from maskc.passes import construct as c
-from maskc.passes.bind import bind
-from maskc.passes.substitute import substitute
 
 VARIABLES = {"q": "q_pos", "k": "k_pos"}
 
-SCALARS = frozenset({*ir.SLICE, "heads", "kv_heads", "n_q", "n_k"})
-"""Variables that every kernel has as an int scalar of the same name."""
-
 DTYPE = "q_pos.dtype"
 """The int type of a launch: int32, or int64 where values may be larger."""
-
-EXACT, ROUNDED = "tl.float64", "tl.float32"
-"""The float types of masks, which compare as the layout does, and of scores."""
 
 MOST_UNROLLED = 8
 """Steps of a loop that is written out by the compiler of the kernel."""
@@ -61,95 +49,29 @@ NARROWED = frozenset({"sign", "log2", "pow2", "popcount"})
 """Operations whose support function has an int type of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """A kernel argument: its name, whether it is a constant, and its value.
+def filled(pattern: ir.Pattern, slope: Node | None = None) -> tuple[Filling, tuple[Argument, ...]]:
+    """What a pattern puts into the kernel templates, and the arguments that this reads.
 
-    The value is a node over what a call gives, or text. A number in `memory` is passed as a tensor
-    of one float64: as it stands, Triton would round it to 32 bits.
+    `slope` is the derivative of its score.
     """
-
-    name: str
-    constant: bool
-    value: Node | str
-    memory: bool = False
-
-    @property
-    def parameter(self) -> str:
-        """The text in the kernel's signature."""
-        return f"{self.name}: tl.constexpr" if self.constant else self.name
-
-
-@dataclass
-class Arguments:
-    """The kernel arguments of one pattern, each made when first asked for."""
-
-    pattern: ir.Pattern
-    names: Names = field(default_factory=dependence)
-    made: dict[Node | str | tuple[str, Node], Argument] = field(default_factory=dict)
-    known: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Know what the parameters' rules say."""
-        self.known = ranges_of(self.pattern.params)
-        self._signs = signs(self.known)
-        self._dynamic = {f"param:{param.name}" for param in self.pattern.params if param.dynamic}
-
-    def lifted(self, root: Node, real: str) -> Node:
-        """The root with its largest parts that a whole call shares as variables `arg:NAME`."""
-        (root,) = bind(_unsigned_residues(root))
-        replaced: dict[Node, Node] = {}
-        for node in frontier(root, lambda node: not self._is_shared(node)):
-            if not isinstance(node, Const) and not (isinstance(node, Var) and node.name in SCALARS):
-                replaced[node] = self._argument(node, real)
-        return substitute(root, replaced)
-
-    def _is_shared(self, node: Node) -> bool:
-        return all(
-            name.startswith(("param:", "size:")) or name in ir.UNIFORM for name in self.names(node)
-        )
-
-    def _argument(self, node: Node, real: str) -> Node:
-        uses = self.names(node)
-        static = all(n.startswith("param:") and n not in self._dynamic for n in uses)
-        memory = ir.type_of(node) is ir.FLOAT and real == EXACT and not static
-        key = (real, node) if memory else node
-        if key not in self.made:
-            name = f"x_{len(self.made)}"
-            if isinstance(node, ir.Param) and not memory:
-                name = f"p_{node.name}"
-            elif isinstance(node, Var):
-                name = _plain(node.name.replace("size:", "size_"))
-            self.made[key] = Argument(name, static, node, memory)
-            part = self._signs(node)
-            whole = ir.type_of(node) is ir.INT
-            low, high = (
-                int(end.value) if whole and isinstance(end, Const) else None
-                for end in (part.low, part.high)
-            )
-            self.known[f"arg:{name}"] = low, high
-        return Var(f"arg:{self.made[key].name}", ir.type_of(node))
-
-    def size(self, tensor: str, axis: int) -> str:
-        """The argument for a tensor's size along one axis."""
-        value = f'call.tensors["{tensor}"].shape[{axis}]'
-        argument = Argument(f"in_{_plain(tensor)}_size_{axis}", False, value)
-        return self.made.setdefault(f"{tensor} {axis}", argument).name
-
-    def pointer(self, tensor: str, type: str) -> str:
-        """The argument for a tensor's entries, of a Triton type."""
-        value = f'call.tensors["{tensor}"]'
-        name = f"in_{_plain(tensor)}_ptr"
-        if type == EXACT:
-            name = f"exact_{_plain(tensor)}_ptr"
-        elif type == ROUNDED:
-            value = f"{value}.float()"
-        return self.made.setdefault(f"{tensor} {name}", Argument(name, False, value)).name
-
-    def signed(self) -> str:
-        """The argument that tells whether queries have negative positions."""
-        argument = Argument("x_signed", True, "call.q_start < 0")
-        return self.made.setdefault("signed", argument).name
+    arguments = Arguments(pattern)
+    lifted = arguments.lifted(by_difference(pattern.mask), EXACT)
+    if not {"q", "k"} & arguments.names(lifted):
+        lifted = Op("and", (Op("eq", (Var("k"), Var("k"))), lifted))
+    mask = _statements(lifted, arguments, EXACT, "x_t", "keep")
+    score: tuple[str, ...] = ()
+    by_s: tuple[str, ...] = ()
+    if pattern.score is not None and slope is not None:
+        root = arguments.lifted(pattern.score, ROUNDED)
+        score = _statements(root, arguments, ROUNDED, "x_u", "s")
+        if Var("s", ir.FLOAT) not in ir.postorder(pattern.score):
+            *before, last = score
+            score = (*before, last.replace("s = ", "s = tl.zeros_like(s) + ", 1))
+        root = arguments.lifted(slope, ROUNDED)
+        by_s = _statements(root, arguments, ROUNDED, "x_v", "slope")
+    made = tuple(arguments.made.values())
+    taken = tuple(argument.parameter for argument in made)
+    return Filling(mask, score, by_s, taken), made
 
 
 class TritonTarget:
@@ -178,15 +100,15 @@ class TritonTarget:
         if node.name in VARIABLES or node.name == "s":
             return Text(VARIABLES.get(node.name, node.name))
         name = node.name.removeprefix("arg:")
-        if node.type is ir.INT and not self._is_constant(node):
+        if self.arguments.is_constant(node):
+            return Text(name)
+        if node.type is ir.INT:
             local = f"x_{name}"
             self.casts[local] = f"{local} = tl.cast({name}, {DTYPE})"
             return Text(local)
-        if node.type is ir.BOOL and not self._is_constant(node):
+        if node.type is ir.BOOL:
             return Text(f"({name} != 0)")
-        if node.type is ir.FLOAT and self.real == EXACT and not self._is_constant(node):
-            return Text(f"tl.load({name})")
-        return Text(name)
+        return Text(f"tl.load({name})" if self.real == EXACT else name)
 
     def compound(self, node: Node, parts: Sequence[Text]) -> Text:
         """An operation or a read over the texts of its parts."""
@@ -260,20 +182,10 @@ class TritonTarget:
         if isinstance(fold.low, Const) and isinstance(fold.high, Const):
             few = fold.high.value - fold.low.value <= MOST_UNROLLED
             return "tl.static_range" if few else "range"
-        if self._is_constant(fold.low) and self._is_constant(fold.high):
+        if self.arguments.is_constant(fold.low) and self.arguments.is_constant(fold.high):
             steps = high if low == "0" else f"{high} - ({low})"
             return f"(tl.static_range if {steps} <= {MOST_UNROLLED} else range)"
         return "range"
-
-    def _is_constant(self, node: Node) -> bool:
-        if isinstance(node, Const):
-            return True
-        made = {argument.name: argument for argument in self.arguments.made.values()}
-        return (
-            isinstance(node, Var)
-            and node.name.startswith("arg:")
-            and made[node.name.removeprefix("arg:")].constant
-        )
 
     def _division(self, node: Op, parts: Sequence[Text]) -> Text:
         a, b = node.args
@@ -305,7 +217,7 @@ class TritonTarget:
         type = self.real if node.type is ir.FLOAT else DTYPE
         pointer = self.arguments.pointer(node.tensor, type)
         parts = [
-            Text(f"tl.cast({part.text}, tl.int64)") if self._is_constant(index) else part
+            Text(f"tl.cast({part.text}, tl.int64)") if self.arguments.is_constant(index) else part
             for index, part in zip(node.indices, parts, strict=True)
         ]
         row = "0"
@@ -319,74 +231,9 @@ class TritonTarget:
         return Text(text if node.type is ir.FLOAT else f"{text}.to({DTYPE})")
 
 
-def _plain(name: str) -> str:
-    """A name such as `query.y` as a Python name that no name of a spec can be."""
-    return name.replace(".", "_DOT_")
-
-
 def _is_hash(node: Node) -> bool:
     """Whether the node's text has an unsigned value: hashes stay so until they are used."""
     return isinstance(node, Op) and node.name == "hash"
-
-
-def _unsigned_residues(root: Node) -> Node:
-    """The root with `x % m == 0` as `abs(x) % m == 0`, which needs no care for signs."""
-    replaced: dict[Node, Node] = {}
-    for node in ir.postorder(root):
-        if isinstance(node, Op) and node.name in ("eq", "ne") and node.args[1] == Const(0):
-            residue = node.args[0]
-            if isinstance(residue, Op) and residue.name == "mod":
-                inside, size = residue.args
-                absolute = Op("mod", (c.operation("abs", (inside,)), size))
-                replaced[node] = Op(node.name, (absolute, Const(0)))
-    return substitute(root, replaced)
-
-
-def filling(pattern: ir.Pattern, slope: Node | None = None) -> Filling:
-    """What a pattern puts into the kernel templates."""
-    return _written(pattern, slope)[0]
-
-
-def arguments_function(pattern: ir.Pattern, slope: Node | None = None) -> Function:
-    """`P_arguments(call)`: the values of the arguments that the pattern's kernels take."""
-    arguments = _written(pattern, slope)[1]
-    roots = [argument.value for argument in arguments if not isinstance(argument.value, str)]
-    identifiers = render.Identifiers(TAKEN)
-    locals, lines = unpacked(roots, identifiers)
-    target = TorchTarget(locals, signs_of(pattern.params), scalar=True)
-    body = render.Body(target, identifiers)
-    texts = dict(zip(roots, body.write(*roots), strict=True))
-    lines += [*body.lines, "return {"]
-    for argument in arguments:
-        value = argument.value if isinstance(argument.value, str) else texts[argument.value].text
-        if argument.memory:
-            value = f"torch.full((), {value}, dtype=torch.float64, device=call.device)"
-        lines.append(f'    "{argument.name}": {value},')
-    name = f"{pattern.name}_arguments"
-    doc = "What the kernels of one call take for the mask and the score."
-    text = "\n    ".join([f"def {name}(call):", f'"""{doc}"""', *lines, "}"])
-    return Function(name, text + "\n")
-
-
-def _written(pattern: ir.Pattern, slope: Node | None) -> tuple[Filling, list[Argument]]:
-    arguments = Arguments(pattern)
-    lifted = arguments.lifted(by_difference(pattern.mask), EXACT)
-    if not {"q", "k"} & arguments.names(lifted):
-        lifted = Op("and", (Op("eq", (Var("k"), Var("k"))), lifted))
-    mask = _statements(lifted, arguments, EXACT, "x_t", "keep")
-    score: tuple[str, ...] = ()
-    by_s: tuple[str, ...] = ()
-    if pattern.score is not None and slope is not None:
-        root = arguments.lifted(pattern.score, ROUNDED)
-        score = _statements(root, arguments, ROUNDED, "x_u", "s")
-        if Var("s", ir.FLOAT) not in ir.postorder(pattern.score):
-            *before, last = score
-            score = (*before, last.replace("s = ", "s = tl.zeros_like(s) + ", 1))
-        root = arguments.lifted(slope, ROUNDED)
-        by_s = _statements(root, arguments, ROUNDED, "x_v", "slope")
-    made = list(arguments.made.values())
-    taken = tuple(argument.parameter for argument in made)
-    return Filling(mask, score, by_s, taken), made
 
 
 def _statements(

@@ -15,7 +15,7 @@ from readings.test_torch_text import MOST_HASH, SCORES, call_of, functions, patt
 
 from maskc import ir
 from maskc.bounds.rectangle import signs
-from maskc.codegen import render_triton, splice
+from maskc.codegen import kernel_arguments, render_triton, splice
 from maskc.codegen.runtime import arithmetic
 from maskc.ir import Const, Node, Op, Var
 from maskc.passes.slope import slope
@@ -58,14 +58,14 @@ def launched(
     global _made
     _made += 1
     by_s = None if pattern.score is None else slope(pattern.score)
-    filling = render_triton.filling(pattern, by_s)
+    filling, arguments = render_triton.filled(pattern, by_s)
     text = PROBE.format(
         arguments="".join(f"{argument}, " for argument in filling.arguments),
         mask=indented(filling.mask),
         score=indented(filling.score),
         slope=indented(filling.slope or ("slope = s",)),
     )
-    values = render_triton.arguments_function(pattern, by_s).text
+    values = kernel_arguments.arguments_function(pattern, arguments).text
     path = folder / f"probe_{_made}.py"
     path.write_text(f"{HEADER}{splice.shared()}\n\n{text}")
     found = importlib.util.spec_from_file_location(path.stem, path)
