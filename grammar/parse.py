@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from maskc import syntax
 from maskc.diagnostics import Diagnostic, MaskcError
@@ -47,13 +48,22 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
             what = "a folder" if Path(path).is_dir() else "not a regular file"
             raise _refused("cannot-read", f"`{name}` is {what}", name)
         with open(path, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
+            return stream_bytes(file, name)
     except (OSError, ValueError) as error:
-        reason = (
-            (error.strerror or "it cannot be read") if isinstance(error, OSError) else str(error)
-        )
-        id = "missing-file" if isinstance(error, FileNotFoundError) else "cannot-read"
-        raise _refused(id, f"cannot read `{name}`: {reason.lower()}", name) from None
+        raise _unreadable(error, name) from None
+
+
+def stream_bytes(stream: BinaryIO, name: str) -> bytes:
+    """What is left of an open file; `name` is what messages call it.
+
+    Raises:
+        MaskcError: where it cannot be read, or is too large.
+
+    """
+    try:
+        data = stream.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise _unreadable(error, name) from None
     if len(data) > MOST_BYTES:
         raise _too_large(name)
     return data
@@ -160,6 +170,12 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _unreadable(error: OSError | ValueError, name: str) -> MaskcError:
+    reason = (error.strerror or "it cannot be read") if isinstance(error, OSError) else str(error)
+    id = "missing-file" if isinstance(error, FileNotFoundError) else "cannot-read"
+    return _refused(id, f"cannot read `{name}`: {reason.lower()}", name)
 
 
 def _refused(id: str, message: str, name: str) -> MaskcError:

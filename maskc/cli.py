@@ -59,7 +59,8 @@ def compile_files(
     """Write one Python module for each of FILES.
 
     A module imports torch and triton, never maskc, and holds one object per pattern. It is
-    written beside its place and renamed, so an interrupted run leaves the old one whole.
+    written beside its place and renamed, so an interrupted run leaves the old one whole. With
+    --emit, `-` reads standard input.
     """
     from maskc import pipeline
 
@@ -67,14 +68,18 @@ def compile_files(
         raise click.UsageError(f"--emit {emit} shows a whole file: leave out --pattern")
 
     def done(path: Path) -> Any:
+        file = shell.spec(path)
         if pattern:
-            names = [found.name for found in pipeline.check(path)]
-            shell.among([pattern], names, f"{path} has no pattern")
+            names = [found.name for found in pipeline.check(file)]
+            shell.among([pattern], names, f"{shell.name_of(file)} has no pattern")
         if emit:
-            return pipeline.emit(emit, path, n=n, pattern=pattern)
+            return pipeline.emit(emit, file, n=n, pattern=pattern)
         return pipeline.compile_file(path, out, pattern)
 
+    shell.alone(files)
     if not emit:
+        if shell.DASH in files:
+            raise click.UsageError("`-`, standard input, has no name for a module: give --emit")
         shell.check_modules(files, out)
     failed: list[MaskcError] = []
     for path in files:
@@ -90,6 +95,7 @@ def compile_files(
     examples=[
         "maskc check examples/*.attn",
         "maskc check draft.attn --json",
+        "maskc check - < draft.attn",
     ],
 )
 @options.files
@@ -97,20 +103,23 @@ def compile_files(
 def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Report every error of FILES with its place, cause and cure.
 
-    With --json: `ok`; `files`, each with its `patterns`; `errors`, each with `id`, `file`, `line`,
-    `column`, `end_line`, `end_column` (from 1, in characters), `message` and `hint`; `omitted`, how
-    many errors more there were; `warnings`, names that nothing uses or that Python cannot import.
+    `-` reads standard input. With --json: `ok`; `files`, each with its `patterns`; `errors`, each
+    with `id`, `file`, `line`, `column`, `end_line`, `end_column` (from 1, in characters), `message`
+    and `hint`; `omitted`, how many errors more there were; `warnings`, names that nothing uses or
+    that Python cannot import.
     """
     from maskc import pipeline
 
     good: list[dict[str, Any]] = []
     warned: list[Diagnostic] = []
     failed: list[MaskcError] = []
+    shell.alone(files)
     for path in files:
         try:
-            names = [pattern.name for pattern in pipeline.check(path)]
-            warned += pipeline.warnings(path)
-            good.append({"file": str(path), "patterns": names})
+            file = shell.spec(path)
+            names = [pattern.name for pattern in pipeline.check(file)]
+            warned += pipeline.warnings(file)
+            good.append({"file": shell.name_of(file), "patterns": names})
         except MaskcError as error:
             failed.append(error)
     error = shell.together(failed)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from maskc.panels import Panel
     from maskc.setting import Setting
     from maskc.show import Cells
+    from maskc.source import Source
 
 IMAGES = (".png", ".svg")
 
@@ -71,10 +72,11 @@ def show(
 ) -> None:
     """Draw the mask of FILE, in the terminal or as an image.
 
-    Queries go downwards, keys to the right. Parameters have the spec's defaults; what has no
-    default is made up, and said. Where keys stand on a grid, an image also shows what one query
-    sees there. With --json: `pattern`, `n_q`, `n_k`, `made_up`, `block` (1 for pairs) and `heads`,
-    each with `head` and `rows` of 0 and 1, or of 0 absent, 1 partial, 2 full with --tiles.
+    `-` reads standard input. Queries go downwards, keys to the right. Parameters have the spec's
+    defaults; what has no default is made up, and said. Where keys stand on a grid, an image also
+    shows what one query sees there. With --json: `pattern`, `n_q`, `n_k`, `made_up`, `block` (1 for
+    pairs) and `heads`, each with `head` and `rows` of 0 and 1, or of 0 absent, 1 partial, 2 full
+    with --tiles.
     """
     if out is not None and (as_json or tiles):
         raise click.UsageError("--out stands without --json and --tiles")
@@ -84,16 +86,17 @@ def show(
         raise click.UsageError("--query is for an image: give --out")
     from maskc.stand_in import large_sizes
 
-    pattern, call = pattern_and_call(file, n, chosen, otherwise=DRAWN, shrink=shrink)
+    spec = shell.spec(file)
+    pattern, call = pattern_and_call(spec, n, chosen, otherwise=DRAWN, shrink=shrink)
     for name, index, length in (("--head", head, call.heads), ("--query", query, call.n_q)):
         if index is not None and index >= length:
             raise click.BadParameter(f"{index} is outside 0..{length}", param_hint=name)
     heads = range(call.heads) if head is None else range(head, head + 1)
     if out is not None:
-        write = partial(_write_image, out, file, pattern, call, heads, block, query)
+        write = partial(_write_image, out, spec, pattern, call, heads, block, query)
         click.echo(str(shell.needing("an image", write)))
     else:
-        _print_masks(file, pattern, call, heads, tiles, block, as_json)
+        _print_masks(spec, pattern, call, heads, tiles, block, as_json)
     large = large_sizes(pattern, call.n_k, shell.pairs(chosen["params"], ""))
     if large and not (as_json or tiles or shrink):
         name = max(large, key=lambda name: large[name])
@@ -134,15 +137,16 @@ def explain(
 ) -> None:
     """Say what FILE costs: density, tiles, bytes and FLOPs.
 
-    Each stands beside what dense attention takes. With --json: `pattern`, `n_q`, `n_k`, `heads`,
-    `head_dim`, `made_up`, `device`, `back_end`, `why`, `block` (queries, keys), `pairs`,
-    `kept_pairs`, `density`, `tiles`, `full_tiles`, `partial_tiles`, `empty_tiles`,
+    Each stands beside what dense attention takes. `-` reads standard input. With --json: `pattern`,
+    `n_q`, `n_k`, `heads`, `head_dim`, `made_up`, `device`, `back_end`, `why`, `block` (queries,
+    keys), `pairs`, `kept_pairs`, `density`, `tiles`, `full_tiles`, `partial_tiles`, `empty_tiles`,
     `computed_pairs`, `amplification`, `layout_bytes`, `dense_mask_bytes`, `flops`, `dense_flops`.
     """
     from maskc.explain import figures, rows
 
-    pattern, call = pattern_and_call(file, n, chosen, otherwise=COUNTED, document=DOCUMENT)
-    attention = _attention(file, pattern.name, "explain")
+    spec = shell.spec(file)
+    pattern, call = pattern_and_call(spec, n, chosen, otherwise=COUNTED, document=DOCUMENT)
+    attention = _attention(spec, pattern.name, "explain")
     told = shell.answered(
         lambda: figures(attention, call, head_dim=head_dim, block=block, device=device)
     )
@@ -162,7 +166,7 @@ def explain(
 
 
 def _print_masks(
-    file: Path,
+    file: Path | Source,
     pattern: ir.Pattern,
     call: Setting,
     heads: range,
@@ -197,7 +201,7 @@ def _print_masks(
 
 def _write_image(
     out: Path,
-    file: Path,
+    file: Path | Source,
     pattern: ir.Pattern,
     call: Setting,
     heads: range,
@@ -233,7 +237,7 @@ def _write_image(
 
 
 def _told(
-    file: Path,
+    file: Path | Source,
     pattern: ir.Pattern,
     call: Setting,
     heads: range,
@@ -258,7 +262,7 @@ def _told(
 
 
 def _layout(
-    file: Path, pattern: ir.Pattern, call: Setting, heads: range, block: int
+    file: Path | Source, pattern: ir.Pattern, call: Setting, heads: range, block: int
 ) -> list[Cells]:
     """The tiles of some heads."""
     from maskc.explain import tiles_of
@@ -271,7 +275,7 @@ def _layout(
 
 
 def pattern_and_call(
-    file: Path, n: int | None, chosen: dict[str, Any], **more: Any
+    file: Path | Source, n: int | None, chosen: dict[str, Any], **more: Any
 ) -> tuple[ir.Pattern, Setting]:
     """The pattern that the options choose, and the call that they describe."""
     from maskc import pipeline
@@ -279,12 +283,13 @@ def pattern_and_call(
 
     patterns = {pattern.name: pattern for pattern in pipeline.check(file)}
     if not patterns:
-        raise shell.Said(f"{file} has no pattern")
+        raise shell.Said(f"{shell.name_of(file)} has no pattern")
     name = chosen["pattern"]
     if name is None and len(patterns) > 1:
-        raise click.UsageError(f"{file} has several patterns: --pattern {'|'.join(patterns)}")
+        several = f"{shell.name_of(file)} has several patterns"
+        raise click.UsageError(f"{several}: --pattern {'|'.join(patterns)}")
     name = name or next(iter(patterns))
-    shell.among([name], patterns, f"{file} has no pattern")
+    shell.among([name], patterns, f"{shell.name_of(file)} has no pattern")
     pattern = patterns[name]
     given = {
         "params": shell.pairs(chosen["params"], "--param"),
@@ -295,7 +300,7 @@ def pattern_and_call(
     return pattern, shell.answered(lambda: setting(pattern, n, **given, **more))
 
 
-def _attention(file: Path, name: str, what: str) -> Any:
+def _attention(file: Path | Source, name: str, what: str) -> Any:
     """The public object of a pattern, which `what` needs."""
     from maskc import pipeline
 

@@ -33,8 +33,7 @@ def fmt(files: tuple[Path, ...], check: bool, diff: bool) -> None:
     line, and the meaning is the same. A file with errors is left alone. `-` reads standard input
     and writes standard output. With --check or --diff the exit code is 1 where a file would change.
     """
-    if Path("-") in files and len(files) > 1:
-        raise click.UsageError("`-`, standard input, stands alone")
+    shell.alone(files)
     failed: list[MaskcError] = []
     changed = False
     for path in files:
@@ -90,17 +89,18 @@ def new(name: str, folder: Path) -> None:
 
 
 def _formatted(path: Path) -> Formatted:
+    from maskc import pipeline
     from maskc.formatting import formatted, read
 
-    if path == Path("-"):
-        return formatted(sys.stdin.buffer.read(), "<stdin>")
+    if path == shell.DASH:
+        return formatted(pipeline.standard_input(), pipeline.STDIN)
     return read(path)
 
 
 def _write(path: Path, made: Formatted) -> None:
     from maskc.formatting import write
 
-    if path == Path("-"):
+    if path == shell.DASH:
         sys.stdout.buffer.write(made.data())
     elif made.changes:
         write(path, made.data())

@@ -6,7 +6,9 @@ a layout is asked for or a generated module is loaded.
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -25,22 +27,25 @@ if TYPE_CHECKING:
 
 PRELUDE = Path(__file__).with_name("prelude.attn")
 
+STDIN = "<stdin>"
+"""What messages call standard input."""
+
 TOKENS = 4096
 """Tokens of a layout that is printed, where nothing says how many."""
 
 
-def load(path: str | os.PathLike[str]) -> SimpleNamespace:
+def load(path: str | os.PathLike[str] | Source) -> SimpleNamespace:
     """The patterns of a `.attn` file, one attribute each, compiled and imported.
 
     Args:
-        path: the file; `use` paths in it are relative to it.
+        path: the file, or what was read of it; `use` paths in it are relative to it.
 
     Raises:
         MaskcError: with every error of the spec.
         ModuleNotFoundError: where torch, which patterns run on, is not installed.
 
     """
-    return _loaded(_read(Path(path)))
+    return _loaded(_read(path))
 
 
 def loads(text: str, name: str = "spec.attn") -> SimpleNamespace:
@@ -55,18 +60,18 @@ def loads(text: str, name: str = "spec.attn") -> SimpleNamespace:
     return _loaded(_source(text, name))
 
 
-def check(path: Path) -> tuple[ir.Pattern, ...]:
+def check(file: Path | Source) -> tuple[ir.Pattern, ...]:
     """The patterns of a file, none for a library; raises MaskcError with every error of it."""
-    return _checked(_read(path))
+    return _checked(_read(file))
 
 
-def warnings(path: Path) -> tuple[Diagnostic, ...]:
+def warnings(file: Path | Source) -> tuple[Diagnostic, ...]:
     """What a file without errors hardly means: idle names, and patterns that Python cannot name."""
     from maskc.check.keywords import keywords
     from maskc.check.unused import unused
 
-    file = parse(_read(path))
-    return (*unused(file), *keywords(file))
+    tree = parse(_read(file))
+    return (*unused(tree), *keywords(tree))
 
 
 def check_text(text: str, name: str = "spec.attn") -> tuple[ir.Pattern, ...]:
@@ -79,6 +84,18 @@ def read_bytes(path: Path) -> bytes:
     from maskc.grammar.parse import read_bytes as read
 
     return read(path)
+
+
+def standard_input() -> bytes:
+    """The bytes of a spec that comes as standard input; raises MaskcError as `read_bytes` does."""
+    from maskc.grammar.parse import stream_bytes
+
+    return stream_bytes(getattr(sys.stdin, "buffer", io.BytesIO()), STDIN)
+
+
+def piped() -> Source:
+    """The source of a spec that comes as standard input."""
+    return _source(standard_input().decode("utf-8", "surrogateescape"), STDIN)
 
 
 def formatted(text: str, name: str = "spec.attn") -> tuple[str, str]:
@@ -131,17 +148,19 @@ class Stage:
     text: Callable[[Source, int | None, str | None], str]
 
 
-def emit(stage: str, path: Path, *, n: int | None = None, pattern: str | None = None) -> str:
+def emit(
+    stage: str, file: Path | Source, *, n: int | None = None, pattern: str | None = None
+) -> str:
     """What the stage called `stage` leaves of a file, as text.
 
     Args:
         stage: a name in STAGES.
-        path: the file.
+        file: the file, or what was read of it.
         n: tokens of a layout, None for as many as the space has by itself, else TOKENS.
         pattern: the only one to show, None for all; no choice for a stage in WHOLE.
 
     """
-    return STAGES[stage].text(_read(path), n, pattern)
+    return STAGES[stage].text(_read(file), n, pattern)
 
 
 def parse(source: Source) -> syntax.File:
@@ -157,10 +176,10 @@ def prelude() -> syntax.File:
     return parse(_read(PRELUDE))
 
 
-def _read(path: Path) -> Source:
+def _read(file: str | os.PathLike[str] | Source) -> Source:
     from maskc.grammar.parse import read
 
-    return read(path)
+    return file if isinstance(file, Source) else read(file)
 
 
 def _source(text: str, name: str) -> Source:

@@ -22,10 +22,16 @@ from maskc.extras import EXTRAS, missing
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from maskc.source import Source
+
 Result = TypeVar("Result")
 
 NEEDED = ("numpy", "torch", "triton")
 """Packages that a module of the same name beside it would hide from a generated one."""
+
+
+DASH = Path("-")
+"""What stands for standard input."""
 
 
 class Said(click.ClickException):
@@ -194,6 +200,24 @@ def sizes(words: Iterable[str]) -> dict[str, int | tuple[int, ...]]:
             raise click.BadParameter(f"`{value}` is not a size", param_hint="--size")
         table[name] = int(value) if len(parts) == 1 else tuple(map(int, parts))
     return table
+
+
+def spec(path: Path) -> Path | Source:
+    """A file as the compiler takes it: `-` is standard input, which can be read but once."""
+    from maskc import pipeline
+
+    return pipeline.piped() if path == DASH else path
+
+
+def name_of(file: Path | Source) -> str:
+    """What messages call a file."""
+    return str(file) if isinstance(file, Path) else file.name
+
+
+def alone(files: Sequence[Path]) -> None:
+    """Refuse `-` beside other files."""
+    if DASH in files and len(files) > 1:
+        raise click.UsageError("`-`, standard input, stands alone")
 
 
 def among(names: Iterable[str], known: Collection[str], what: str) -> None:

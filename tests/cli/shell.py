@@ -60,7 +60,12 @@ def in_shell(
     return Run(done.returncode, done.stdout, done.stderr)
 
 
-def in_process(*words: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> Run:
+def in_process(
+    *words: str | Path,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+) -> Run:
     """Run the function behind the command in this process, as a shell would see it."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     before = Path.cwd()
@@ -68,6 +73,7 @@ def in_process(*words: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | No
     try:
         with (
             mock.patch.dict(os.environ, {**PLAIN, **(env or {})}),
+            mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8")),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):

@@ -98,6 +98,30 @@ def test_check_warns_of_a_pattern_that_python_cannot_import(maskc, tmp_path):
     assert 'help: rename it, or write `getattr(module, "lambda")`' in run.err
 
 
+def test_a_dash_reads_standard_input():
+    text = 'use "streaming_llm.attn"\npattern near(lambda: int = 2) = recent(lambda)\n'
+    for words in (
+        ("check", "-"),
+        ("compile", "-", "--emit", "ir", "--pattern", "near"),
+        ("show", "-", "--n", 6),
+        ("explain", "-", "--n", 64),
+    ):
+        run = in_process(*words, cwd=EXAMPLES, stdin=text.encode())
+        assert (run.code, run.err) == (0, ""), words
+        assert "near" in run.out, words
+
+
+def test_what_is_wrong_on_standard_input_is_told():
+    for words in (("check",), ("compile", "--emit", "ir"), ("show",), ("explain",), ("fmt",)):
+        run = in_process(*words, "-", stdin=b"pattern p = casual(\n")
+        assert (run.code, "--> <stdin>:1:" in run.err) == (1, True), words
+        run = in_process(*words, "-", stdin=b" " * (1 << 21))
+        assert (run.code, "`<stdin>` is larger than" in run.err) == (1, True), words
+    assert in_process("check", "-", STREAMING, stdin=b"").code == 2
+    run = in_process("compile", "-", stdin=b"pattern p = causal")
+    assert (run.code, "give --emit" in run.err) == (2, True)
+
+
 def test_show_draws_the_pairs_that_are_kept(maskc):
     run = maskc("show", STREAMING, "--n", 6, "--param", "window=2", "--param", "sinks=1", "--json")
     rows = json.loads(run.out)["heads"][0]["rows"]
