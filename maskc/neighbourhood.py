@@ -24,6 +24,7 @@ class Neighbourhood:
         query: plane, row and column of the query, None where it stands on no such grid.
         place: where the query is, in words, such as `y = 3, x = 5`.
         axes: names of planes (empty where there is one), rows and columns.
+        n_elsewhere: how many keys it sees outside of the grid: of other segments.
 
     """
 
@@ -31,6 +32,7 @@ class Neighbourhood:
     query: tuple[int, int, int] | None
     place: str
     axes: tuple[str, str, str]
+    n_elsewhere: int = 0
 
     @property
     def n_seen(self) -> int:
@@ -80,7 +82,7 @@ def neighbourhood(
     """
     values, tensors = call.values(head), call.tensors()
     keys = _grid(pattern.space.key, values, tensors)
-    if keys is None or steps(pattern.mask) * prod(keys.extents) > MOST_STEPS:
+    if keys is None or steps(pattern.mask) * call.n_k > MOST_STEPS:
         return None
     *outer, n_rows, n_columns = keys.extents
     if prod(outer) > MOST_PLANES:
@@ -90,10 +92,10 @@ def neighbourhood(
     position = first + row if row is not None else own.middle if own else first + call.n_q // 2
     position = min(max(position, first), first + call.n_q - 1)
     values["q"] = position
-    seen = [
-        bool(points.evaluate(pattern.mask, {**values, "k": keys.start + i}, tensors))
-        for i in range(prod(keys.extents))
+    kept = [
+        bool(points.evaluate(pattern.mask, {**values, "k": k}, tensors)) for k in range(call.n_k)
     ]
+    seen = kept[keys.start : keys.start + prod(keys.extents)]
     rows = [tuple(seen[i : i + n_columns]) for i in range(0, len(seen), n_columns)]
     planes = tuple(tuple(rows[i : i + n_rows]) for i in range(0, len(rows), n_rows))
     at = own.coordinates(position) if own else None
@@ -105,7 +107,8 @@ def neighbourhood(
             plane, y, x = (0, *at)[-3:]
             query = (plane, y, x)
     plane_axis, row_axis, column_axis = ("", *keys.axes)[-3:]
-    return Neighbourhood(planes, query, words, (plane_axis, row_axis, column_axis))
+    axes = plane_axis, row_axis, column_axis
+    return Neighbourhood(planes, query, words, axes, sum(kept) - sum(seen))
 
 
 def _grid(

@@ -55,6 +55,9 @@ LEFT, RIGHT, GAP = 0.75, 0.3, 0.8
 ABOVE, LINE = 0.6, 0.16
 """Inches above a row of panels, and of a line of text."""
 
+LETTER = 0.062
+"""Inches of a letter of a headline."""
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -153,7 +156,15 @@ def _near_size(near: Neighbourhood | None) -> tuple[float, float]:
     if near is None:
         return 0.0, 0.0
     step = _near_step(near)
-    return len(near.planes) * (len(near.planes[0][0]) * step + 0.2), len(near.planes[0]) * step
+    wide = len(near.planes) * (len(near.planes[0][0]) * step + 0.2)
+    return max(wide, len(_seen(near)) * LETTER), len(near.planes[0]) * step
+
+
+def _seen(near: Neighbourhood) -> str:
+    """What a query sees, in words."""
+    keys = "1 key" if near.n_seen == 1 else f"{near.n_seen:,} keys"
+    others = f" here, {near.n_elsewhere:,} elsewhere" if near.n_elsewhere else ""
+    return f"seen by the query at {near.place}: {keys}{others}"
 
 
 def _near_step(near: Neighbourhood) -> float:
@@ -236,8 +247,7 @@ def _draw_near(place: Any, x: float, y: float, near: Neighbourhood) -> None:
         axes.set_xlabel(near.axes[2] + plane, labelpad=3)
         if i == 0:
             axes.set_ylabel(near.axes[1], labelpad=3)
-            told = f"seen by the query at {near.place}: {near.n_seen:,} keys"
-            _headline(axes, told)
+            _headline(axes, _seen(near))
 
 
 def _headline(axes: Any, text: str) -> None:

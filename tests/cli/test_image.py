@@ -136,6 +136,32 @@ def test_a_query_of_another_grid_has_no_place_in_that_of_the_keys():
     assert near.planes == (((False, False), (True, True)),)
 
 
+MIXED = """\
+pattern p {
+    space text(2) ++ picture: grid(y = 2, x = 3) ++ registers(4)
+
+    mask if q in picture & k in picture then same(y) else k > 0
+}
+"""
+
+
+def test_keys_of_other_segments_are_counted_beside_those_of_the_grid(maskc, tmp_path):
+    near = neighbourhood(*call_of(MIXED, 12), 0)
+    assert near is not None
+    assert (near.n_seen, near.n_elsewhere) == (3, 5)
+    (tmp_path / "p.attn").write_text(MIXED)
+    assert maskc("show", "p.attn", "-o", "a.svg", cwd=tmp_path).code == 0
+    text = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert "seen by the query at y = 1, x = 1: 3 keys here, 5 elsewhere" in text
+
+
+def test_a_headline_wider_than_its_grid_is_not_cut(maskc, tmp_path):
+    (tmp_path / "p.attn").write_text(MIXED)
+    assert maskc("show", "p.attn", "-o", "a.png", cwd=tmp_path).code == 0
+    pixels = numpy.asarray(Image.open(tmp_path / "a.png").convert("L"))
+    assert (pixels[:, -10:] == 255).all()
+
+
 def test_a_line_has_no_neighbourhood():
     assert neighbourhood(*call_of("pattern p = causal", 8), 0) is None
 
