@@ -54,7 +54,8 @@ def _attend(
         if fuses and isinstance(piece, Piece) and not piece.live:
             q = tiles_of_slices(even.q, piece, of_keys=False)
             k, v = (tiles_of_slices(x, piece, of_keys=True) for x in (even.k, even.v))
-            part = _fused(q, k, v, bias_of(piece.mask, work.q.dtype), work.scale)
+            bias = bias_of(piece.mask, work.q.dtype)
+            part = _fused(q, k, v, bias, work.scale, piece.hollow)
             rows = tiles_of_slices(out, piece, of_keys=False)
             _merge((rows, tiles_of_slices(lse, piece, of_keys=False)), part, piece.fresh)
             continue
@@ -82,7 +83,12 @@ def _even(work: Work) -> Work:
 
 
 def _fused(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None, scale: float
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    bias: torch.Tensor | None,
+    scale: float,
+    hollow: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Out and log-sum-exp of attention in each of [a, b] tiles; -inf in rows without keys.
 
@@ -92,23 +98,22 @@ def _fused(
         v: [a, b, L, D].
         bias: 0 or -inf for each pair, broadcasts to [a, b, R, L], or None.
         scale: factor on q . k.
+        hollow: whether rows may be without keys.
 
     """
     whole = bias if bias is None else bias.expand(*q.shape[:3], k.shape[2])
     out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
         q, k, v, 0.0, False, attn_mask=whole, scale=scale
     )
-    if bias is not None:
-        empty = bias.amax(-1) == -math.inf
-        if bool(empty.any()):
-            lse = lse.masked_fill(empty, -math.inf)
+    if bias is not None and hollow:
+        lse = lse.masked_fill(bias.amax(-1) == -math.inf, -math.inf)
     return out, lse
 
 
 def _fused_chunk(work: Work, chunk: Chunk) -> tuple[torch.Tensor, torch.Tensor]:
     bias = chunk.bias if chunk.bias is None or chunk.bias.ndim == 2 else chunk.bias[:, None]
     q, k, v = (x[:, None] for x in (chunk.q, chunk.k, chunk.v))
-    out, lse = _fused(q, k, v, bias, work.scale)
+    out, lse = _fused(q, k, v, bias, work.scale, hollow=True)
     return out[:, 0], lse[:, 0]
 
 

@@ -34,6 +34,8 @@ class Piece:
     """bool [n_rows, n_keys], the pairs kept in every tile; None where all are, or if `live`"""
     live: bool = False
     fresh: bool = False
+    hollow: bool = False
+    """Some row of the mask keeps no key."""
 
     @property
     def pairs(self) -> int:

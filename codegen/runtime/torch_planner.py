@@ -10,6 +10,7 @@ import torch
 
 from maskc.codegen.runtime.call import Call, Spec
 from maskc.codegen.runtime.layout import Layout
+from maskc.codegen.runtime.torch_fit import fitted
 from maskc.codegen.runtime.torch_plan import Gathered, Piece, TorchPlan, Walk
 from maskc.codegen.runtime.torch_spans import (
     Progression,
@@ -170,7 +171,7 @@ class Region:
                         for j, line in enumerate(lines)
                     ]
                 else:
-                    pieces.append(_joined(_trimmed(piece)))
+                    pieces.append(fitted(piece))
         return pieces, loose
 
     def _piece(
@@ -196,8 +197,7 @@ class Region:
         known = {FULL: every, ABSENT: ~every}
         bits = [known[n] if n < 0 else self.bits.bits(n) for n in span.tiles]
         rows = [torch.cat(bits[i : i + span.width], 1) for i in range(0, len(bits), span.width)]
-        mask = torch.cat(rows)[:n_rows, :n_keys].contiguous()
-        return None if bool(mask.all()) else mask
+        return torch.cat(rows)[:n_rows, :n_keys].contiguous()
 
 
 class TorchPlanner:
@@ -329,32 +329,6 @@ def _cost_of(pieces: Iterable[Piece], n_slices: int) -> float:
         CALL_COST + n_slices * (piece.pairs + ROW_COST * piece.q_first.n * piece.n_rows)
         for piece in pieces
     )
-
-
-def _trimmed(piece: Piece) -> Piece:
-    """The piece without the keys at its ends that no row keeps, where they are many."""
-    if piece.mask is None:
-        return piece
-    kept = piece.mask.any(0).nonzero().flatten()
-    first, last = int(kept[0]), int(kept[-1]) + 1
-    if (last - first) * 4 > piece.n_keys * 3:
-        return piece
-    mask = piece.mask[:, first:last].contiguous()
-    return replace(
-        piece,
-        k_first=replace(piece.k_first, first=piece.k_first.first + first),
-        n_keys=last - first,
-        mask=None if bool(mask.all()) else mask,
-    )
-
-
-def _joined(piece: Piece) -> Piece:
-    """The piece with tiles that follow one another and see the same keys as one tile."""
-    below = piece.q_first.step == piece.n_rows and piece.k_first.step == 0
-    if piece.mask is not None or piece.live or not below:
-        return piece
-    part = piece.part(0, piece.q_slice.n, 0, 1)
-    return replace(part, n_rows=piece.n_rows * piece.q_first.n)
 
 
 def _slices_in_step(slices: Iterable[int], call: Call) -> list[tuple[Progression, Progression]]:

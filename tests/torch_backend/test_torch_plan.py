@@ -127,6 +127,31 @@ def test_rows_with_the_same_few_keys_are_one_tile():
     assert [(piece.q_first.n, piece.n_rows) for piece in few] == [(1, 8192 - 192)]
 
 
+@pytest.mark.parametrize(
+    ("mask", "shape", "masked"),
+    [
+        ("recent(256)", (32, 288), True),
+        ("recent(1024)", (64, 1088), True),
+        ("q // 32 == k // 32", (32, 32), False),
+        ("q // 64 == k // 64 & (q % 64 < 32 | k % 64 >= 32)", (64, 64), True),
+    ],
+)
+def test_tiles_down_a_diagonal_are_as_high_as_computes_least(mask, shape, masked):
+    pattern = maskc.loads(f"pattern p = {mask}").p
+    plan, _ = plan_of(pattern, 8192)
+    largest = max(plan.pieces, key=lambda piece: piece.pairs)
+    assert isinstance(largest, Piece)
+    assert (largest.n_rows, largest.n_keys) == shape
+    assert (largest.mask is not None) == masked
+
+
+def test_pieces_know_whether_a_row_keeps_nothing():
+    text = "pattern p = (q // 64 == k // 64) & (q % 64 {} k % 64)"
+    for relation, hollow in (("<", True), ("<=", False)):
+        plan, _ = plan_of(maskc.loads(text.format(relation)).p, 8192)
+        assert [piece.hollow for piece in plan.pieces if isinstance(piece, Piece)] == [hollow]
+
+
 def test_a_regular_mask_takes_as_many_pieces_at_any_length():
     pattern = maskc.loads(SPEC).window_and_sinks
     few, _ = plan_of(pattern, 4096, heads=8)
