@@ -94,21 +94,21 @@ LINE = [
 
 
 @pytest.mark.parametrize("text", LINE)
-@pytest.mark.parametrize(("n_q", "n_k"), [(6, 6), (3, 7), (7, 4)])
-def test_a_mask_on_a_line_means_what_it_says(text, n_q, n_k):
-    pattern = checked(text)[-1]
-    meaning = Meaning(
-        *(parse(source(text, "spec.attn")), "p"),
-        **{"n_q": n_q, "n_k": n_k, "batch": 1, "heads": 2, "kv_heads": 1},
-        **{"layer": 1, "n_layers": 2},
-    ).mask()
-    for head in range(2):
-        tables = {s.name: filled(s) for s in pattern.params if s.axes}
-        got = mask(
-            *(pattern, n_q, n_k, tables),
-            **{"head": head, "heads": 2, "kv_heads": 1, "layer": 1, "n_layers": 2},
-        )
-        assert np.array_equal(got, meaning[0, head])
+def test_a_mask_on_a_line_means_what_it_says(text):
+    pattern, tree = checked(text)[-1], parse(source(text, "spec.attn"))
+    tables = {s.name: filled(s) for s in pattern.params if s.axes}
+    for n_q, n_k in ((6, 6), (3, 7), (7, 4)):
+        meaning = Meaning(
+            *(tree, "p"),
+            **{"n_q": n_q, "n_k": n_k, "batch": 1, "heads": 2, "kv_heads": 1},
+            **{"layer": 1, "n_layers": 2},
+        ).mask()
+        for head in range(2):
+            got = mask(
+                *(pattern, n_q, n_k, tables),
+                **{"head": head, "heads": 2, "kv_heads": 1, "layer": 1, "n_layers": 2},
+            )
+            assert np.array_equal(got, meaning[0, head]), (n_q, n_k, head)
 
 
 def filled(scalar: Any) -> Any:

@@ -13,8 +13,9 @@ from maskc.codegen import paste
 from maskc.pipeline import compile_text
 from subjects import slow
 
-WORDS = ("class", "__debug__", "torch", "call", "self", "t0", "p_keep", "streaming")
+WORDS = ("class", "torch", "call", "p_keep")
 MORE_WORDS = (
+    *("__debug__", "self", "t0", "streaming"),
     *("lambda", "print", "match_", "__class__", "__builtins__", "__name__"),
     *("triton", "tl", "tables", "load", "attend_torch", "checked_int"),
     *("q0", "x_t0", "find_attention", "put_patterns_first"),

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 FOLDERS = {"maskc.grammar": ROOT / "grammar", "maskc.codegen": ROOT / "codegen"}
 
@@ -57,9 +55,10 @@ def imported(path: Path) -> Iterator[str]:
             yield from (name if name in MODULES else str(node.module) for name in whole)
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if room(name) < len(ROOMS)])
-def test_imports_point_down_the_table(module):
-    wrong = [found for found in imported(MODULES[module]) if room(found) > room(module)]
+def test_imports_point_down_the_table():
+    listed = [name for name in MODULES if room(name) < len(ROOMS)]
+    assert len(listed) > 100
+    wrong = [(x, y) for x in listed for y in imported(MODULES[x]) if room(y) > room(x)]
     assert not wrong
 
 

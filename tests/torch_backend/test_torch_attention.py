@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
+from functools import cache
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch_exactness import dense, drawn, hold, run
 
 import maskc
+from maskc.codegen.runtime.torch_plan import TORCH_BLOCK
 from subjects import slow
 
 SPEC = """
@@ -34,6 +38,10 @@ pattern few_rows_by_head {
     score s + alibi(head)
     mask q % 90 < 30 & k % 50 < 20
 }
+pattern doubled {
+    score s * 2.0
+    mask causal
+}
 pattern few_rows_of_some {
     score s + alibi(head)
     mask head >= 4 & q % 90 < 30 & k % 50 < 20
@@ -44,6 +52,12 @@ pattern few_rows_of_some {
 @pytest.fixture(scope="module")
 def patterns():
     return maskc.loads(SPEC)
+
+
+@cache
+def apart() -> SimpleNamespace:
+    """The patterns in a module of their own, for tests that change its limits."""
+    return maskc.loads(SPEC.replace("seed: int = 1", "seed: int = 3"))
 
 
 def rows_and_keys(n_q: int, n_k: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -77,11 +91,23 @@ def test_grouped_heads_and_uneven_dims_are_exact(patterns, heads, head_dim, valu
     hold(run(patterns.causal_only, *tensors), *tensors, causal(300, 300))
 
 
-def test_keys_that_many_rows_share_are_cut_out_exactly(patterns):
-    tensors = drawn((1, 1, 2200, 16), (1, 1, 2200, 16))
-    hold(run(patterns.causal_only, *tensors), *tensors, causal(2200, 2200))
-    got = run(patterns.sinks_and_window, *tensors, window=1900)
-    hold(got, *tensors, sinks_and_window(2200, 2200, window=1900))
+@pytest.mark.parametrize("scale", [4, *slow([1])])
+def test_keys_that_many_rows_share_are_cut_out_exactly(scale, monkeypatch):
+    """A quarter of the rows and keys say the same of limits that are a quarter."""
+    pattern = apart().sinks_and_window
+    module = sys.modules[pattern.spec.keep.__module__]
+    for limit in ("SHARED_ROWS", "LEAST_SHARED"):
+        monkeypatch.setattr(module, limit, getattr(module, limit) // scale)
+    n = 2200 // scale
+    tensors = drawn((1, 1, n, 16), (1, 1, n, 16))
+    for window in (n, 1900 // scale):
+        hold(
+            run(pattern, *tensors, window=window),
+            *tensors,
+            sinks_and_window(n, n, window=window),
+        )
+        plan = pattern.layout(n, block=TORCH_BLOCK, window=window)._known["torch plan"]
+        assert any(piece.n_rows == module.SHARED_ROWS for piece in plan.pieces)
 
 
 NAMES = ("both_ways", "every_eighth", "scattered", "drawn_blocks", "by_head", "few_rows", "nobody")
@@ -105,14 +131,14 @@ def test_any_heads_may_share_a_mask(heads):
     hold(run(pattern, *tensors), *tensors, pattern.dense_mask(500, heads=8, kv_heads=4))
 
 
-IN_BANDS = ["sinks_and_window", "every_eighth", "drawn_blocks", "capped", "few_rows_by_head"]
+IN_BANDS = ["sinks_and_window", "drawn_blocks", "few_rows_by_head", "few_rows_of_some"]
 
 
-@pytest.mark.parametrize("name", [*IN_BANDS, "few_rows_of_some"])
+@pytest.mark.parametrize("name", [*IN_BANDS, *slow(["every_eighth", "capped"])])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, *slow([torch.float16])])
 def test_16_bits_are_as_exact_in_bands(name, dtype, monkeypatch):
-    pattern = getattr(maskc.loads(SPEC.replace("seed: int = 1", "seed: int = 3")), name)
-    module = __import__("sys").modules[pattern.spec.keep.__module__]
+    pattern = getattr(apart(), name)
+    module = sys.modules[pattern.spec.keep.__module__]
     tensors = drawn((2, 6, 700, 16), (2, 2, 700, 16), dtype=dtype)
     whole = run(pattern, *tensors)
     for limit in ("BAND_ENTRIES", "BAND_PAIRS"):
@@ -129,13 +155,8 @@ def test_16_bits_are_as_exact_in_bands(name, dtype, monkeypatch):
 
 @pytest.mark.parametrize("name", ("scattered", "every_eighth", "by_head"))
 def test_masks_too_various_to_store_are_read_again(patterns, name, monkeypatch):
-    from maskc.codegen.runtime import torch_tiles
-
-    pattern = maskc.loads(SPEC.replace("seed: int = 1", "seed: int = 2"))
-    module = __import__("sys").modules[getattr(pattern, name).spec.keep.__module__]
-    assert hasattr(module, "MOST_TILE_POINTS") and torch_tiles.MOST_TILE_POINTS
-    monkeypatch.setattr(module, "MOST_TILE_POINTS", 20000)
-    pattern = getattr(pattern, name)
+    pattern = getattr(apart(), name)
+    monkeypatch.setattr(sys.modules[pattern.spec.keep.__module__], "MOST_TILE_POINTS", 20000)
     tensors = drawn((1, 3, 500, 16), (1, 3, 500, 16))
     hold(run(pattern, *tensors), *tensors, pattern.dense_mask(500, heads=3))
 
@@ -239,7 +260,7 @@ def test_the_plain_form_equals_the_fused_one(patterns, monkeypatch):
     for name in ("sinks_and_window", "every_eighth", "drawn_blocks", "by_head"):
         pattern = getattr(patterns, name)
         fused = run(pattern, *tensors)
-        module = __import__("sys").modules[pattern.spec.keep.__module__]
+        module = sys.modules[pattern.spec.keep.__module__]
         with monkeypatch.context() as patch:
             patch.setattr(module, "_fuses", lambda work: False)
             plain = run(pattern, *tensors)
@@ -267,8 +288,7 @@ def test_attention_is_the_same_under_autocast():
 
 @pytest.mark.parametrize("name", ["causal_only", "doubled"])
 @pytest.mark.parametrize("scale", [0.3, 3.0])
-def test_gradients_are_as_exact_as_dense_ones_where_logits_are_large(name, scale):
-    spec = SPEC + "pattern doubled {\n    score s * 2.0\n    mask causal\n}\n"
+def test_gradients_are_as_exact_as_dense_ones_where_logits_are_large(patterns, name, scale):
     tensors = drawn((1, 2, 300, 64), (1, 2, 300, 64), dtype=torch.float32)
     mask = causal(300, 300)
     factor = 2.0 if name == "doubled" else 1.0
@@ -276,7 +296,7 @@ def test_gradients_are_as_exact_as_dense_ones_where_logits_are_large(name, scale
         dense(*tensors, mask, dtype, score=lambda s: s * factor, scale=scale)
         for dtype in (torch.float32, torch.float64)
     )
-    got = run(getattr(maskc.loads(spec), name), *tensors, scale=scale)
+    got = run(getattr(patterns, name), *tensors, scale=scale)
     for field in ("dq", "dk", "dv"):
         truth = getattr(exact, field)
         error, other = ((getattr(x, field) - truth).abs().max() for x in (got, same))
