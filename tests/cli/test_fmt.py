@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli.shell import COMMAND, EXAMPLES, ROOT, in_shell
+from cli.shell import COMMAND, EXAMPLES, ROOT, in_process, in_shell
 from maskc import pipeline
 from maskc.cli import main
 
@@ -23,11 +23,6 @@ def file(folder: Path, text: str | bytes, name: str = "x.attn") -> Path:
     path = folder / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
-
-
-def piped(data: bytes, *words: str) -> subprocess.CompletedProcess[bytes]:
-    """`maskc fmt` with standard input."""
-    return subprocess.run([COMMAND, "fmt", *words], input=data, capture_output=True, check=False)
 
 
 def test_files_take_the_form_and_are_named(maskc, tmp_path):
@@ -111,16 +106,26 @@ def test_a_file_that_may_not_be_written_is_told_and_stays(tmp_path, monkeypatch)
 
 
 def test_standard_input_goes_to_standard_output():
-    assert piped(LOOSE.encode(), "-").stdout == NEAT.encode()
-    assert piped(b"\xef\xbb\xbfconst a=1\r\n", "-").stdout == b"\xef\xbb\xbfconst a = 1\r\n"
-    checked = piped(LOOSE.encode(), "--check", "-")
-    assert (checked.returncode, checked.stdout) == (1, b"<stdin>\n")
-    wrong = piped(WRONG.encode(), "-")
-    assert (wrong.returncode, wrong.stdout) == (1, b"")
-    assert b"--> <stdin>:1:" in wrong.stderr
-    assert piped(b"", "-", "x.attn").returncode == 2
+    loose = LOOSE.encode()
+    assert in_process("fmt", "-", stdin=loose).out == NEAT
+    marked = in_process("fmt", "-", stdin=b"\xef\xbb\xbfconst a=1\r\n")
+    assert marked.out == "\ufeffconst a = 1\r\n"
+    checked = in_process("fmt", "--check", "-", stdin=loose)
+    assert (checked.code, checked.out) == (1, "<stdin>\n")
+    wrong = in_process("fmt", "-", stdin=WRONG.encode())
+    assert (wrong.code, wrong.out) == (1, "")
+    assert "--> <stdin>:1:" in wrong.err
+    assert in_process("fmt", "-", "x.attn").code == 2
 
 
+@pytest.mark.slow
+def test_standard_input_keeps_its_bytes_in_a_shell():
+    words, data = [COMMAND, "fmt", "-"], b"\xef\xbb\xbfconst a=1\r\n"
+    done = subprocess.run(words, input=data, capture_output=True, check=True)
+    assert done.stdout == b"\xef\xbb\xbfconst a = 1\r\n"
+
+
+@pytest.mark.slow
 def test_letters_that_the_terminal_lacks_are_escaped_not_fatal(tmp_path):
     file(tmp_path, "const a=1 # 大\n")
     run = in_shell("fmt", "--diff", "x.attn", cwd=tmp_path, env={"PYTHONIOENCODING": "cp437"})

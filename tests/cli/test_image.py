@@ -232,6 +232,7 @@ def test_an_image_in_a_folder_that_is_not_there_is_told(maskc, tmp_path):
     assert "No such file" in run.err
 
 
+@pytest.mark.slow
 def test_without_matplotlib_an_image_says_how_to_get_it(tmp_path: Path):
     script = "import sys; sys.modules['matplotlib'] = None; from maskc.cli import main; main()"
     words = ("show", STREAMING, "--shrink", "-o", tmp_path / "a.png")
@@ -240,6 +241,7 @@ def test_without_matplotlib_an_image_says_how_to_get_it(tmp_path: Path):
     assert "an image needs matplotlib: pip install 'maskc[plot]'" in run.err
 
 
+@pytest.mark.slow
 def test_the_terminals_pictures_need_no_matplotlib():
     script = (
         "import sys; from maskc.cli import main\n"

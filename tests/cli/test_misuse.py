@@ -161,6 +161,7 @@ def test_one_bad_file_does_not_hide_the_others(maskc, tmp_path):
     assert [path.name for path in (tmp_path / "build").iterdir()] == ["good.py"]
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_early_ends_the_command_quietly(tmp_path):
     script = f"'{COMMAND}' list 2> told | true; echo ${{PIPESTATUS[0]}}"
     run = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
@@ -202,6 +203,7 @@ def test_colours_follow_the_environment(maskc, tmp_path):
         assert "\x1b" not in maskc("check", "x.attn", cwd=tmp_path, env=env).all
 
 
+@pytest.mark.slow
 def test_a_terminal_of_another_encoding_gets_plain_characters():
     run = in_shell("show", STREAMING, "--n", 2, env={"PYTHONIOENCODING": "ascii"})
     assert "#.\n##" in run.out
@@ -256,6 +258,7 @@ def test_what_needs_torch_says_how_to_get_it(words, without_torch):
     assert "pip install 'maskc[run]'" in run.err
 
 
+@pytest.mark.slow
 def test_compiling_imports_neither_torch_nor_rich(tmp_path):
     script = (
         "import sys; from maskc.cli import main\n"

@@ -39,6 +39,7 @@ def old(spec: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_killed_compile_leaves_the_old_module(spec, old):
     """In the last moment before the new one takes its place."""
     done = subprocess.run([sys.executable, "-c", KILLED, str(spec), str(old.parent)])
@@ -60,6 +61,7 @@ def test_an_interrupted_compile_leaves_the_old_module_and_nothing_else(
     assert old.read_text() == "old = True\n"
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_leaves_the_old_module(spec, old):
     def small() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))

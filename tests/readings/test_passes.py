@@ -51,10 +51,10 @@ def chain(n: int) -> Node:
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_pass_takes_deep_and_large_nodes_without_recursion(name: str) -> None:
-    deep = chain(4000)
+    deep = chain(1500)
     start = time.process_time()
     BY_NAME[name].apply(deep)
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize(
