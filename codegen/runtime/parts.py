@@ -40,9 +40,9 @@ def decided(
         while not parts.small:
             parts = parts.split()
             every, some, sure_hit, sure_miss = reader.bounds(*parts.rectangles)
-            hit[parts.tile[every | sure_hit]] = True
-            miss[parts.tile[~some | sure_miss]] = True
-            parts = parts.chosen((some & ~every) & ~(hit & miss)[parts.tile])
+            hit[parts.tile[_of_any((every | sure_hit) & parts.exist)]] = True
+            miss[parts.tile[_of_any((~some | sure_miss) & parts.exist)]] = True
+            parts = parts.chosen(some & ~every & ~(hit & miss)[parts.tile])
         for some_parts, kept, exists in parts.points(reader):
             hit[some_parts[(kept & exists).flatten(1).any(1)]] = True
             miss[some_parts[(exists & ~kept).flatten(1).any(1)]] = True
@@ -60,7 +60,7 @@ def kept_inside(reader: Reader, s: torch.Tensor, *corners: torch.Tensor) -> torc
         while not parts.small:
             parts = parts.split()
             every, some, _, _ = reader.bounds(*parts.rectangles)
-            total.index_add_(0, parts.tile, parts.n_pairs * every)
+            total.index_add_(0, parts.tile, (parts.n_pairs * every).sum_to_size(len(parts.tile)))
             parts = parts.chosen(some & ~every)
         for some_parts, kept, exists in parts.points(reader):
             total.index_add_(0, some_parts, (kept & exists).flatten(1).sum(1))
@@ -71,7 +71,8 @@ def kept_inside(reader: Reader, s: torch.Tensor, *corners: torch.Tensor) -> torc
 class Parts:
     """Rectangles of at most `size` tokens inside tiles: `tile` int64 [n], which tile each is in.
 
-    `seams`: where they are to be cut first.
+    They may be products, as `Reader.bounds` takes them, of which some are empty. `seams`: where
+    they are to be cut first.
     """
 
     tile: torch.Tensor
@@ -89,9 +90,14 @@ class Parts:
         return self.s, self.q0, self.q1, self.k0, self.k1
 
     @property
+    def exist(self) -> torch.Tensor:
+        """Which parts are not empty, bool [n] or [a, b, n]."""
+        return (self.q0 <= self.q1) & (self.k0 <= self.k1)
+
+    @property
     def n_pairs(self) -> torch.Tensor:
-        """Number of pairs of each part, int64 [n]."""
-        return (self.q1 - self.q0 + 1) * (self.k1 - self.k0 + 1)
+        """Number of pairs of each part, int64 [n] or [a, b, n]."""
+        return (self.q1 - self.q0 + 1).clamp(min=0) * (self.k1 - self.k0 + 1).clamp(min=0)
 
     @property
     def small(self) -> bool:
@@ -99,33 +105,26 @@ class Parts:
         return not self.tile.numel() or (max(self.size) <= 8 and self.seams is None)
 
     def chosen(self, where: torch.Tensor) -> Parts:
-        """Those parts where the bool [n] holds."""
-        chosen = chosen_of(where, self.tile, *self.rectangles)
+        """Those parts that are not empty where the bool holds, one after another."""
+        chosen = chosen_of(where & self.exist, self.tile, *self.rectangles)
         return Parts(*chosen, size=self.size, seams=self.seams)
 
     def split(self) -> Parts:
         """Each part cut at its seams, or then in up to 4 x 4."""
         if self.seams is not None:
-            return self._at(self.seams)
+            q0, q1 = (x[:, None] for x in between(self.seams[0], self.s, self.q0, self.q1))
+            k0, k1 = between(self.seams[1], self.s, self.k0, self.k1)
+            parts = Parts(self.tile, self.s, q0, q1, k0, k1, size=self.size)
+            exist = parts.exist
+            return parts.chosen(exist) if 4 * int(exist.sum()) < exist.numel() else parts
         size_q, size_k = (-(-side // 4) if side > 8 else side for side in self.size)
         n_q, n_k = -(-self.size[0] // size_q), -(-self.size[1] // size_k)
-        shape = (self.tile.numel(), n_q, n_k)
         device = self.tile.device
-        q0 = self.q0[:, None, None] + torch.arange(n_q, device=device)[:, None] * size_q
-        k0 = self.k0[:, None, None] + torch.arange(n_k, device=device) * size_k
-        q1 = torch.minimum(q0 + (size_q - 1), self.q1[:, None, None])
-        k1 = torch.minimum(k0 + (size_k - 1), self.k1[:, None, None])
-        columns = (self.tile[:, None, None], self.s[:, None, None], q0, q1, k0, k1)
-        parts = Parts(*(x.expand(shape).reshape(-1) for x in columns), size=(size_q, size_k))
-        return parts.chosen((parts.q0 <= parts.q1) & (parts.k0 <= parts.k1))
-
-    def _at(self, seams: Seams) -> Parts:
-        q0, q1 = (x[:, :, None] for x in between(seams[0], self.s, self.q0, self.q1))
-        k0, k1 = (x[:, None] for x in between(seams[1], self.s, self.k0, self.k1))
-        where = ((q0 <= q1) & (k0 <= k1)).nonzero().unbind(1)
-        at = where[0]
-        corners = (x[at, where[1], 0] for x in (q0, q1)), (x[at, 0, where[2]] for x in (k0, k1))
-        return Parts(self.tile[at], self.s[at], *corners[0], *corners[1], size=self.size)
+        q0 = self.q0 + torch.arange(n_q, device=device)[:, None, None] * size_q
+        k0 = self.k0 + torch.arange(n_k, device=device)[:, None] * size_k
+        q1 = torch.minimum(q0 + (size_q - 1), self.q1)
+        k1 = torch.minimum(k0 + (size_k - 1), self.k1)
+        return Parts(self.tile, self.s, q0, q1, k0, k1, size=(size_q, size_k))
 
     def points(self, reader: Reader) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         """In pieces: `tile` [n], and `kept` and `exists` bool [n, size of q, size of k]."""
@@ -140,3 +139,8 @@ class Parts:
             q = torch.minimum(q, q1[:, None, None])
             k = torch.minimum(k, k1[:, None, None])
             yield tile, reader.points(s, q, k).expand(exists.shape), exists
+
+
+def _of_any(where: torch.Tensor) -> torch.Tensor:
+    """Which of the n last entries hold anywhere: bool [n]."""
+    return where if where.ndim == 1 else where.flatten(0, -2).any(0)

@@ -46,22 +46,20 @@ class Reader:
     def bounds(
         self, s: torch.Tensor, *corners: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """`every`, `some`, `hit`, `miss` of n rectangles: bool [n] each.
+        """`every`, `some`, `hit`, `miss` of rectangles: bool [n] each.
 
         Args:
             s: int64 [n], the slice of each rectangle.
-            *corners: q0, q1, k0, k1, int64 [n] each, positions, inclusive.
+            *corners: q0, q1, k0, k1, int64 [n] each, positions, inclusive. Or products: q0, q1
+                [a, 1, n], k0, k1 [b, n], and the answers [a, b, n]; what hangs on one side is found
+                once for all of the other.
 
         """
         every, some, hit, miss = self._read(self.spec.bounds, 4, s, corners)
         return every, some, hit, miss
 
     def outline(self, s: torch.Tensor, *corners: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """`every` and `some` of n rectangles, as of `bounds`.
-
-        They may be of n rows with m rectangles each: s, q0, q1 [n, 1] and k0, k1 [n, m]; then what
-        hangs on the row is found once.
-        """
+        """`every` and `some` of rectangles, arguments as of `bounds`."""
         if self.spec.outline is None:
             every, some, _, _ = self._read(self.spec.bounds, 4, s, corners)
         else:
@@ -94,8 +92,8 @@ class Reader:
         corners: tuple[torch.Tensor, ...],
     ) -> list[torch.Tensor]:
         pieces = []
-        of_row = corners[-1][:1].numel()
-        at_once = max(READ_AT_ONCE // max(of_row, 1), 1)
+        shape = torch.broadcast_tensors(corners[0], corners[-1])[0].shape
+        at_once = max(READ_AT_ONCE // math.prod(shape[:-1]), 1)
         for i in range(0, len(s), at_once):
             at = slice(i, i + at_once)
             here = self.call
@@ -103,15 +101,15 @@ class Reader:
                 here = here.at(self.batch[s[at]], self.head[s[at]])
                 if self.tables is not None:
                     self.tables.slice_of = s[at]
-            found = function(*(x[at] for x in corners), here, self.tables)
+            found = function(*(x[..., at] for x in corners), here, self.tables)
             found = found if isinstance(found, tuple) else (found,)
-            shape = corners[-1][at].shape
-            pieces.append([torch.as_tensor(x, device=s.device).expand(shape) for x in found])
+            of_piece = *shape[:-1], len(s[at])
+            pieces.append([torch.as_tensor(x, device=s.device).expand(of_piece) for x in found])
         if len(pieces) == 1:
             return pieces[0]
         if not pieces:
-            return [torch.zeros(0, dtype=torch.bool, device=s.device)] * n_answers
-        return [torch.cat(answers) for answers in zip(*pieces, strict=True)]
+            return [torch.zeros(shape, dtype=torch.bool, device=s.device)] * n_answers
+        return [torch.cat(answers, -1) for answers in zip(*pieces, strict=True)]
 
 
 def told_apart(spec: Spec, call: Call) -> tuple[torch.Tensor, torch.Tensor]:
@@ -147,6 +145,20 @@ def _as_bits(key: torch.Tensor) -> torch.Tensor:
 
 
 def chosen_of(where: torch.Tensor, *columns: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The entries of each column [n] where the bool [n] holds."""
-    index = where.nonzero().squeeze(1)
-    return tuple(column.index_select(0, index) for column in columns)
+    """The entries of each column where the bool holds, [count]; products in order of their n.
+
+    Args:
+        where: bool [n], or [a, b, n] of products, as `Reader.bounds` takes them.
+        *columns: [n] each; of products [b, n] is of the keys' side, [a, 1, n] of the queries'.
+
+    """
+    if where.ndim == 1:
+        index = where.nonzero().squeeze(1)
+        return tuple(column.index_select(0, index) for column in columns)
+    n_q, n_k, n = where.shape
+    index = where.movedim(-1, 0).flatten().nonzero().squeeze(1)
+    at = torch.div(index, n_q * n_k, rounding_mode="floor")
+    part = index - at * (n_q * n_k)
+    of_q = torch.div(part, n_k, rounding_mode="floor")
+    places = {1: at, 2: (part - of_q * n_k) * n + at, 3: of_q * n + at}
+    return tuple(column.flatten().index_select(0, places[column.ndim]) for column in columns)

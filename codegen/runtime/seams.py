@@ -57,7 +57,7 @@ def lone_cuts(reader: Reader, n_k: int) -> set[int]:
 def between(
     seams: tuple[Seam, ...], s: torch.Tensor, start: torch.Tensor, end: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """First and last positions of the pieces of ranges: int64 [n, pieces]; some are empty.
+    """First and last positions of the pieces of ranges: int64 [pieces, n]; some are empty.
 
     Args:
         seams: where to cut.
@@ -76,8 +76,8 @@ def between(
             cut = torch.minimum(cut, cuts[0])
             cuts.append(cut)
             cut = cut + step
-    ends = torch.stack(cuts, 1).sort(1).values
-    return torch.cat([start[:, None], ends[:, :-1]], 1), ends - 1
+    ends = torch.stack(cuts, 1).sort(1).values.T.contiguous()
+    return torch.cat([start[None], ends[:-1]]), ends - 1
 
 
 def _told(ends: tuple[Any, ...], size: int, reader: Reader) -> Iterator[Seam]:

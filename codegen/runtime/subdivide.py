@@ -38,6 +38,9 @@ COST_OF_OPEN = 300
 FEW_TILES = 8
 """Tiles of a row below which it is halved, without a look at its cuts."""
 
+FEW = 4
+"""By how much fewer rectangles of a product are wanted to read them apart."""
+
 ROWS_AT_ONCE = 1 << 15
 """Tile rows whose cuts are found together."""
 
@@ -222,21 +225,23 @@ def subdivided(reader: Reader, panel: Panel) -> Iterator[Found]:
         s, r, c, h, w = stack.pop()
         parts_q, parts_k = _fan_out(s.numel(), h, w, reader.spec.split)
         h, w = h // parts_q, w // parts_k
-        s, r, c = _children(s, r, c, h, w, parts_q, parts_k, n_rows, n_columns)
-        corners = corners_of(reader, panel, r, c, h, w)
+        r = r + torch.arange(0, parts_q * h, h, device=r.device)[:, None, None]
+        c = c + torch.arange(0, parts_k * w, w, device=c.device)[:, None]
+        exists = (r < n_rows) & (c < n_columns)
         if h == 1 and w == 1:
-            yield from _tiles(reader, panel, s, r, c)
+            yield from _tiles(reader, panel, exists, s, r, c)
             continue
         if h == 1 and w == widest and has_cuts:
-            for wider in _rows(reader, panel, s, r):
+            for wider in _rows(reader, panel, *chosen_of(exists, s, r)):
                 if isinstance(wider, Found):
                     yield wider
                 else:
                     stack.append(wider)
             continue
+        corners = corners_of(reader, panel, r, c, h, w)
         every, some = reader.outline(s, *corners)
-        yield Found("full", *chosen_of(every, s, r, c), h=h, w=w)
-        is_open = some & ~every
+        yield Found("full", *chosen_of(every & exists, s, r, c), h=h, w=w)
+        is_open = some & ~every & exists
         if reader.is_periodic:
             alike = is_open & (r + h <= n_rows) & (panel.row(r + (h - 1)) < whole[0])
             alike &= c + w <= min(n_columns, whole[1] - panel.first)
@@ -252,17 +257,24 @@ def subdivided(reader: Reader, panel: Panel) -> Iterator[Found]:
 
 
 def _tiles(
-    reader: Reader, panel: Panel, s: torch.Tensor, r: torch.Tensor, c: torch.Tensor
+    reader: Reader,
+    panel: Panel,
+    exists: torch.Tensor,
+    s: torch.Tensor,
+    r: torch.Tensor,
+    c: torch.Tensor,
 ) -> Iterator[Found]:
-    """What single tiles hold; `hit` and `miss` are asked of those alone that need them."""
+    """What single tiles hold; `hit` and `miss` are asked of those alone that need them, if few."""
     corners = corners_of(reader, panel, r, c, 1, 1)
-    if reader.spec.outline is None:
-        yield from _by_kind(reader.bounds(s, *corners), s, r, c, 1, 1)
-        return
-    every, some = reader.outline(s, *corners)
-    yield Found("full", *chosen_of(every, s, r, c), h=1, w=1)
-    s, r, c, *corners = chosen_of(some & ~every, s, r, c, *corners)
-    yield from _by_kind(reader.bounds(s, *corners), s, r, c, 1, 1)
+    if reader.spec.outline is not None:
+        every, some = reader.outline(s, *corners)
+        yield Found("full", *chosen_of(every & exists, s, r, c), h=1, w=1)
+        exists = some & ~every & exists
+        if FEW * int(exists.sum()) < exists.numel():
+            s, r, c, *corners = chosen_of(exists, s, r, c, *corners)
+            exists = torch.ones_like(s, dtype=torch.bool)
+    every, some, hit, miss = reader.bounds(s, *corners)
+    yield from _by_kind((every & exists, some & exists, hit, miss), s, r, c, 1, 1)
 
 
 def _rows(
@@ -274,8 +286,8 @@ def _rows(
         some_s, some_r = s[i : i + ROWS_AT_ONCE], r[i : i + ROWS_AT_ONCE]
         q0, q1, _, _ = corners_of(reader, panel, some_r, torch.zeros_like(some_r), 1, 1)
         first, last = row_pieces(reader, (panel.first, panel.last), some_s, q0, q1)
-        corners = corners_of(reader, panel, some_r[:, None], first, 1, last - first)
-        every, some = reader.outline(some_s[:, None], *corners)
+        corners = corners_of(reader, panel, some_r, first.T, 1, (last - first).T)
+        every, some = (x.T for x in reader.outline(some_s, *corners))
         at, of_row = (every & (first < last)).flatten().nonzero().squeeze(1), first.shape[1]
         row, first_full = at // of_row, first.take(at)
         width = last.take(at) - first_full
@@ -321,33 +333,6 @@ def _fan_out(n: int, h: int, w: int, split: str) -> tuple[int, int]:
     if split == "k" and w > 1:
         return 1, min(parts * parts, w)
     return min(parts, h), min(parts, w)
-
-
-def _children(
-    s: torch.Tensor,
-    r: torch.Tensor,
-    c: torch.Tensor,
-    h: int,
-    w: int,
-    parts_q: int,
-    parts_k: int,
-    n_rows: int,
-    n_columns: int,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The parts, of h x w tiles each, that rectangles split into; those outside are left out."""
-    shape = (s.numel(), parts_q, parts_k)
-    rows = r[:, None, None] + torch.arange(0, parts_q * h, h, device=r.device)[:, None]
-    columns = c[:, None, None] + torch.arange(0, parts_k * w, w, device=c.device)
-    s = s[:, None, None].expand(shape).reshape(-1)
-    r, c = rows.expand(shape).reshape(-1), columns.expand(shape).reshape(-1)
-    if n_rows % h == 0 and n_columns % w == 0 and _is_power(n_rows) and _is_power(n_columns):
-        return s, r, c
-    s, r, c = chosen_of((r < n_rows) & (c < n_columns), s, r, c)
-    return s, r, c
-
-
-def _is_power(n: int) -> bool:
-    return n & (n - 1) == 0
 
 
 def corners_of(

@@ -85,7 +85,7 @@ def test_pieces_are_the_range_cut_at_every_seam(step, first, start, size):
         torch.tensor([start]),
         torch.tensor([start + size - 1]),
     )
-    low, high = (x[0].tolist() for x in between(seams[1], *ranges))
+    low, high = (x[:, 0].tolist() for x in between(seams[1], *ranges))
     pieces = [range(a, b + 1) for a, b in zip(low, high, strict=True) if a <= b]
     assert [x for piece in pieces for x in piece] == list(range(start, start + size))
     wanted = {x for x in range(start + 1, start + size) if (x - first) % step == 0 or x == 20}
