@@ -152,6 +152,8 @@ def chosen_of(where: torch.Tensor, *columns: torch.Tensor) -> tuple[torch.Tensor
         *columns: [n] each; of products [b, n] is of the keys' side, [a, 1, n] of the queries'.
 
     """
+    if not bool(where.any()):
+        return tuple(column.new_zeros(0) for column in columns)
     if where.ndim == 1:
         index = where.nonzero().squeeze(1)
         return tuple(column.index_select(0, index) for column in columns)

@@ -266,15 +266,23 @@ def _tiles(
 ) -> Iterator[Found]:
     """What single tiles hold; `hit` and `miss` are asked of those alone that need them, if few."""
     corners = corners_of(reader, panel, r, c, 1, 1)
-    if reader.spec.outline is not None:
+    if reader.spec.outline is not None and _few_open(reader, exists, s, *corners):
         every, some = reader.outline(s, *corners)
         yield Found("full", *chosen_of(every & exists, s, r, c), h=1, w=1)
-        exists = some & ~every & exists
-        if FEW * int(exists.sum()) < exists.numel():
-            s, r, c, *corners = chosen_of(exists, s, r, c, *corners)
-            exists = torch.ones_like(s, dtype=torch.bool)
+        s, r, c, *corners = chosen_of(some & ~every & exists, s, r, c, *corners)
+        exists = torch.ones_like(s, dtype=torch.bool)
     every, some, hit, miss = reader.bounds(s, *corners)
     yield from _by_kind((every & exists, some & exists, hit, miss), s, r, c, 1, 1)
+
+
+def _few_open(
+    reader: Reader, exists: torch.Tensor, s: torch.Tensor, *corners: torch.Tensor
+) -> bool:
+    """Whether few tiles of products are neither full nor absent, by a sample."""
+    step = slice(None, None, max(s.numel() * exists[..., 0].numel() // SAMPLE, 1))
+    every, some = reader.outline(s[step], *(x[..., step] for x in corners))
+    is_open = some & ~every & exists[..., step]
+    return FEW * int(is_open.sum()) < is_open.numel()
 
 
 def _rows(
