@@ -44,7 +44,7 @@ def _few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_first_part_finds_maskc_as_exact_as_dense_attention():
     out = io.StringIO()
-    assert exactness.show(Console(file=out, width=100), "cpu", n=1280), out.getvalue()
+    assert exactness.show(Console(file=out, width=100), "cpu", n=1088), out.getvalue()
     assert "density" in out.getvalue()
 
 

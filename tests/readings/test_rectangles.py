@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,8 +131,13 @@ def test_many_disjuncts_are_read_in_linear_time() -> None:
 
 def test_deep_conditions_are_read_without_recursion() -> None:
     mask: Node = CAUSAL
-    for i in range(1100):
+    for i in range(300):
         mask = op("or" if i % 2 else "and", mask, op("lt", K, op("add", Q, i)))
-    reading = bounds(mask)
+    limit, here = sys.getrecursionlimit(), sum(1 for _ in traceback.walk_stack(None))
+    sys.setrecursionlimit(here + 150)
+    try:
+        reading = bounds(mask)
+    finally:
+        sys.setrecursionlimit(limit)
     place = Place({}, {}, 0)
     assert place.read(reading.some, q0=0, q1=3, k0=0, k1=3) is True

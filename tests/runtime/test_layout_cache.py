@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import pickle
 import sys
 import threading
@@ -32,7 +31,6 @@ def test_a_kept_layout_holds_no_input_of_the_score():
     held = weakref.ref(bias)
     biased(q, q, q, bias=bias)
     del bias
-    gc.collect()
     assert held() is None
     assert biased.layout(20, heads=2, bias=torch.zeros(2)).kept_pairs == 2 * 210
 
@@ -155,7 +153,6 @@ def test_an_identity_ends_with_its_tensor_and_with_each_change():
     tensor.add_(1)
     assert not identity.still(tensor)
     del tensor
-    gc.collect()
     assert identity.tensor() is None
 
 
