@@ -82,9 +82,9 @@ def log2_floor(x: Value) -> Value:
     if not isinstance(x, torch.Tensor):
         return x.bit_length() - 1 if x > 0 else -1
     x = x.clamp(min=0)
-    # Without the bits that follow a one, no rounding reaches the next power of two.
-    bits = (x & ~(x >> 1)).to(torch.float32).view(torch.int32)
-    return ((bits >> 23) - 127).clamp(min=-1).to(torch.int64)
+    # Without the bits that follow a one, 2**a <= x < 1.5 * 2**a: neither rounding reaches an int.
+    logarithm = (x & ~(x >> 1)).to(torch.float32).log2()
+    return (logarithm + 0.2).floor().clamp(min=-1).to(torch.int64)
 
 
 def is_power_of_two(x: Value) -> Value:
