@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from maskc import syntax
-from maskc.diagnostics import Diagnostic, MaskcError
+from maskc.diagnostics import Diagnostic, MaskcError, shortened
 from maskc.grammar.build import Builder
 from maskc.grammar.errors import Errors, raise_all
 from maskc.grammar.lalr import Automaton
@@ -46,7 +46,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             what = "a folder" if Path(path).is_dir() else "not a regular file"
-            raise _refused("cannot-read", f"`{name}` is {what}", name)
+            raise _refused("cannot-read", f"`{shortened(name)}` is {what}", name)
         with open(path, "rb") as file:
             return stream_bytes(file, name)
     except (OSError, ValueError) as error:
@@ -175,7 +175,7 @@ def _collector_paused() -> Iterator[None]:
 def _unreadable(error: OSError | ValueError, name: str) -> MaskcError:
     reason = (error.strerror or "it cannot be read") if isinstance(error, OSError) else str(error)
     id = "missing-file" if isinstance(error, FileNotFoundError) else "cannot-read"
-    return _refused(id, f"cannot read `{name}`: {reason.lower()}", name)
+    return _refused(id, f"cannot read `{shortened(name)}`: {reason.lower()}", name)
 
 
 def _refused(id: str, message: str, name: str) -> MaskcError:
@@ -183,5 +183,5 @@ def _refused(id: str, message: str, name: str) -> MaskcError:
 
 
 def _too_large(name: str) -> MaskcError:
-    message = f"`{name}` is larger than {MOST_BYTES} bytes, the most a spec may have"
+    message = f"`{shortened(name)}` is larger than {MOST_BYTES} bytes, the most a spec may have"
     return _refused("file-too-large", message, name)

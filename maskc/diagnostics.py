@@ -139,6 +139,17 @@ def to_json(diagnostic: Diagnostic) -> dict[str, Any]:
     return {key: getattr(diagnostic, key) for key in keys}
 
 
+def shortened(name: str) -> str:
+    """A name of any length as messages show it.
+
+    Example:
+        >>> shortened("x.attn"), len(shortened("x" * 900))
+        ('x.attn', 203)
+
+    """
+    return name if len(name) <= 200 else f"{name[:100]}...{name[-100:]}"
+
+
 def near_miss(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that `name` was probably meant to be, or None.
 
@@ -188,7 +199,7 @@ def _one(diagnostic: Diagnostic, paint: Any) -> str:
     span = diagnostic.span
     if span is None:
         if diagnostic.file_name:
-            lines.append(f"{paint('gutter', ' -->')} {_clean(diagnostic.file_name)}")
+            lines.append(f"{paint('gutter', ' -->')} {_clean(shortened(diagnostic.file_name))}")
     else:
         lines += _places(diagnostic, span, paint)
     if diagnostic.hint:

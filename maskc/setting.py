@@ -254,7 +254,9 @@ def _param(
 def _filled(scalar: ir.Scalar, value: Any, shape: Sequence[int]) -> Any:
     """A list as it is, a table of the right shape, one value repeated for all entries."""
     if not shape:
-        return value if isinstance(value, tuple) else (value,)
+        value = value if isinstance(value, tuple) else (value,)
+        _hold_shape(scalar.name, value, [len(value)])
+        return value
     if isinstance(value, tuple):
         if len(value) != shape[0]:
             axis = (scalar.axes or ())[-len(shape)]
@@ -310,9 +312,11 @@ def _typed(name: str, value: Any, type_: ir.Type) -> Any:
     """The value with every entry of the wanted type, or an error that says what it is."""
     if isinstance(value, tuple):
         return tuple(_typed(name, part, type_) for part in value)
+    if type(value) is int and not -(1 << 63) <= value < 1 << 63:
+        raise SettingError(f"{name} is {_shown(value)}; wanted at most 64 bits")
     if type_ is ir.FLOAT and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    if type_ is ir.INT and type(value) is int and abs(value) < 1 << 63:
+    if type_ is ir.INT and type(value) is int:
         return value
     if type_ is ir.BOOL and isinstance(value, bool):
         return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -68,6 +69,15 @@ class Commands(Word, click.Group):
         commands = [(name, self.get_command(ctx, name)) for name in names]
         with formatter.section("Commands"):
             formatter.write_dl([(n, c.get_short_help_str(limit=200)) for n, c in commands if c])
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the words before the command; `--help` and `--version` print here."""
+        try:
+            return super().make_context(*args, **options)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Said(_sentence(error)) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; only click's own exceptions leave it."""
@@ -196,7 +206,7 @@ def sizes(words: Iterable[str]) -> dict[str, int | tuple[int, ...]]:
     table: dict[str, int | tuple[int, ...]] = {}
     for name, value in pairs(words, "--size").items():
         parts = value.split(",")
-        if not all(part.isdecimal() and len(part) < 10 for part in parts):
+        if not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
             raise click.BadParameter(f"`{value}` is not a size", param_hint="--size")
         table[name] = int(value) if len(parts) == 1 else tuple(map(int, parts))
     return table

@@ -14,6 +14,9 @@ MOST_ENTRIES = 1 << 20
 MOST_BYTES = 1 << 26
 """Bytes of a file that holds an input."""
 
+MOST_AXES = 64
+"""Nesting of lists: torch has no more axes either."""
+
 INTEGER = re.compile(r"(-?[0-9]+(?:_[0-9]+)*)(Ki|Mi|)")
 LONGEST_INTEGER = 30
 UNITS = {"": 1, "Ki": 1 << 10, "Mi": 1 << 20}
@@ -70,5 +73,7 @@ def _from_file(name: str, path: str) -> Any:
         raise SettingError(f"{name}: cannot read {path}: {told}") from None
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
+def _tuples(value: Any, depth: int = 0) -> Any:
+    if depth > MOST_AXES:
+        raise ValueError("nested deeper than any table")
+    return tuple(_tuples(part, depth + 1) for part in value) if isinstance(value, list) else value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from maskc import syntax
 from maskc.check.scope import Report
 from maskc.check.values import FileNames, Global
-from maskc.diagnostics import Label, MaskcError
+from maskc.diagnostics import Label, MaskcError, shortened
 from maskc.source import Span
 from maskc.tree import children
 
@@ -177,7 +177,8 @@ class _Opener:
         if circle:
             links = [_use_span(u, path=True) for _, u in trail[circle[0] + 1 :] if u is not None]
             labels = tuple(Label(span, "through this") for span in links if span)
-            text = f"`{use.path}` uses this file again: files cannot use each other in a circle"
+            path = shortened(use.path)
+            text = f"`{path}` uses this file again: files cannot use each other in a circle"
             self.report.add("use-cycle", text, place, labels=labels)
             self._lose(use, names, places)
             return
@@ -216,7 +217,7 @@ class _Opener:
 
     def _file(self, use: syntax.Use, key: str) -> syntax.File | None:
         if self.read is None:
-            text = f"`{use.path}` cannot be read: this text has no folder to look in"
+            text = f"`{shortened(use.path)}` cannot be read: this text has no folder to look in"
             self.report.add("missing-file", text, _use_span(use, path=True))
             return None
         try:

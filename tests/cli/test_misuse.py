@@ -93,6 +93,78 @@ def test_wrong_settings_are_named(maskc, words, told):
     assert told in run.err
 
 
+MIXED = """\
+pattern p(n: int = 1, f: float = 1.0, some: int[] = [1], w: int[head] = 1) {
+    space grid(y, x)
+    input t: float[k]
+    score s * f
+    mask k in some & t[k] > 0.0 | recent(w) & k * n < q
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--param", "n=9223372036854775808"), "n is 9223372036854775808; wanted at most 64 bits"),
+        (("--param", "n=-9223372036854775809"), "wanted at most 64 bits"),
+        (("--param", "n=NaN"), "n is NaN; wanted int"),
+        (("--param", "n=٤"), "n: cannot read `٤`"),
+        (("--param", "n=--4Ki"), "n: cannot read `--4Ki`"),
+        (("--param", "f=" + "9" * 400), "wanted at most 64 bits"),
+        (("--param", "f=[]"), "f is []; wanted one float"),
+        (("--param", "some=[[1], 2]"), "some is nested deeper than its axes"),
+        (("--param", "some=" + "[" * 3000), "some: cannot read"),
+        (("--param", "w=[[1], [2]]"), "w is nested deeper than its axes"),
+        (("--param", "w=" + "[" * 900 + "]" * 900), "w: cannot read"),
+        (("--param", "w=" + "[" * 60 + "1" + "]" * 60), "w has 1 entries along `head`; wanted 2"),
+        (("--input", "t=@/dev/zero"), "t: /dev/zero has more than 64 MiB"),
+        (("--input", "t=@/"), "t: cannot read /: Is a directory"),
+        (("--input", "t=@/dev/null"), "t: cannot read /dev/null: not JSON"),
+        (("--input", "t=1*1e9"), "`1*1e9` is not an entry"),
+        (("--size", "x=999999999"), "the sizes make 1,999,999,998 positions"),
+        (("--size", "x=0"), "the space has 0 positions; there are 48 keys"),
+        (("--size", "x=2,3"), "x has 2 sizes; only a packed grid has several"),
+    ],
+    ids=lambda words: str(words)[:40],
+)
+def test_hostile_values_are_told_in_a_sentence(maskc, words, told, tmp_path):
+    (tmp_path / "p.attn").write_text(MIXED)
+    run = maskc("show", "p.attn", "--size", "y=2", *words, cwd=tmp_path)
+    assert (run.code, run.out) == (1, "")
+    assert told in run.err
+    assert len(run.err) < 500
+
+
+def test_the_least_integer_is_one(maskc, tmp_path):
+    (tmp_path / "p.attn").write_text("pattern p(n: int = 0) = k > n")
+    run = maskc("show", "p.attn", "--n", 2, "--param", "n=-9223372036854775808", cwd=tmp_path)
+    assert run.code == 0, run.err
+
+
+def test_a_size_is_written_in_ascii(maskc, tmp_path):
+    (tmp_path / "p.attn").write_text(MIXED)
+    for word in ("x=٤", "x=+4", "x=4_0", "x=4Ki", "x=-1", "x=", "x=1,"):
+        run = maskc("show", "p.attn", "--size", "y=2", "--size", word, cwd=tmp_path)
+        assert (run.code, "is not a size" in run.err) == (2, True), word
+
+
+def test_a_path_of_any_length_is_told_in_short(maskc, tmp_path):
+    (tmp_path / "p.attn").write_text(f'use "{"a" * 900_000}"\nuse "{"./" * 9_000}p.attn"\n')
+    run = maskc("check", "p.attn", cwd=tmp_path)
+    assert run.code == 1
+    assert len(run.err) < 3_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ["--help", "--version", "check --help", "list", "check x.attn"])
+def test_a_full_disk_is_told(words, tmp_path):
+    (tmp_path / "x.attn").write_text(GOOD)
+    script = f"'{COMMAND}' {words} > /dev/full"
+    run = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (1, "error: No space left on device\n")
+
+
 @pytest.mark.parametrize(
     "values", ["0*3", "0*99999999999", "a", "", "@missing.json", "[[0, 1], [1]]", "1.5*48", "0*-1"]
 )
