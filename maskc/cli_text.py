@@ -10,6 +10,7 @@ import click
 
 from maskc import options, shell
 from maskc.diagnostics import MaskcError
+from maskc.files import create
 
 if TYPE_CHECKING:
     from maskc.formatting import Formatted
@@ -81,8 +82,7 @@ def new(name: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.attn"
     try:
-        with open(path, "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        create(path, text.encode())
     except FileExistsError:
         raise shell.Said(f"{path} is there already") from None
     click.echo(str(path))

@@ -35,3 +35,24 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> Path:
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     return path
+
+
+def create(path: Path, data: bytes) -> Path:
+    """Write a new file; one that cannot be written whole is not there afterwards.
+
+    Returns:
+        `path`.
+
+    Raises:
+        FileExistsError: where it is there already; it is left alone.
+        OSError: where it cannot be written.
+
+    """
+    with open(path, "xb") as file:
+        try:
+            file.write(data)
+            file.flush()
+        except BaseException:
+            os.unlink(path)
+            raise
+    return path

@@ -165,6 +165,22 @@ def test_a_full_disk_is_told(words, tmp_path):
     assert (run.returncode, run.stderr) == (1, "error: No space left on device\n")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    ["compile x.attn", "show x.attn -o x.svg", "new y", "fmt x.attn", "new z --in made/up"],
+)
+def test_a_file_that_does_not_fit_the_disk_is_not_begun(words, tmp_path):
+    """Files may have no more than a few bytes here, as on a disk that is nearly full."""
+    (tmp_path / "x.attn").write_text("pattern  p=causal\n")
+    script = f"ulimit -f 0; '{COMMAND}' {words}"
+    run = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.startswith("error: ") and "File too large" in run.stderr
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["x.attn"]
+    assert (tmp_path / "x.attn").read_text() == "pattern  p=causal\n"
+
+
 @pytest.mark.parametrize(
     "values", ["0*3", "0*99999999999", "a", "", "@missing.json", "[[0, 1], [1]]", "1.5*48", "0*-1"]
 )
