@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -63,7 +64,8 @@ class Attention:
     ) -> Any:
         """Attention of q to the keys that the mask keeps.
 
-        Differentiable in q, k, v, and in the float inputs of `score` and `sink_logit`.
+        Differentiable in q, k, v, and in the float inputs of `score` and `sink_logit`. Under
+        `torch.compile` the graph ends before the call and begins anew after it.
 
         Args:
             q: [batch, heads, n_q, head_dim], bfloat16, float16, float32, or float64 (not in
@@ -87,6 +89,9 @@ class Attention:
             ValueError: naming tensor, axis, wanted and got.
 
         """
+        if torch.compiler.is_compiling():
+            more = {"scale": scale, "return_lse": return_lse, "backend": backend, "block": block}
+            return _untraced(type(self))(self, q, k, v, **more, **arguments)
         check_qkv(q, k, v)
         scale = checked_scale(scale, q.shape[-1])
         return_lse = checked_bool("return_lse", return_lse)
@@ -348,6 +353,16 @@ class Attention:
                 f"q is on {q.device}; backend='triton' wants a GPU (or TRITON_INTERPRET=1)"
             )
         return backend
+
+
+def _untraced(attention: type[Attention]) -> Callable[..., Any]:
+    """The call of the class, which no graph of `torch.compile` contains from now on.
+
+    Layouts and plans are made by looking at numbers: traced, they would take minutes.
+    """
+    reason = "the layout of a mask is made outside of graphs"
+    attention.__call__ = torch.compiler.disable(attention.__call__, reason=reason)
+    return attention.__call__
 
 
 def find_attention(module: str, name: str) -> Attention:
