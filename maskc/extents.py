@@ -122,8 +122,10 @@ def _free(space: ir.Space) -> Iterator[tuple[str | None, ir.Extent, str]]:
 
 
 def _is_free(extent: ir.Extent) -> bool:
-    """Whether a call gives the size, which has a name of its own."""
-    return isinstance(extent.value, ir.Var) and extent.value.name.startswith("size:")
+    """Whether a call gives the size: an axis of its own name, or any named length."""
+    if not isinstance(extent.value, ir.Var) or not extent.value.name.startswith("size:"):
+        return False
+    return not extent.is_axis or _size_name(extent) == extent.name
 
 
 def _size_name(extent: ir.Extent) -> str:

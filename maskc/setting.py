@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
+from math import prod
 from typing import Any
 
 from maskc import ir, points, stand_in, words
@@ -18,6 +19,9 @@ from maskc.extents import SettingError, Sizes, extents, lengths
 
 MOST_LENGTH = 1 << 24
 """Positions that a command line may ask for."""
+
+MOST_MADE_UP = 1 << 26
+"""Entries of an input that nobody gives."""
 
 HEADS = ("head", "kv_head")
 
@@ -155,6 +159,11 @@ def setting(
         shape = [_length(axis, call, counts) for axis in tensor.axes]
         if tensor.name in tensors:
             tensors[tensor.name] = _shaped(tensor, tensors[tensor.name], shape)
+        elif prod(shape) > MOST_MADE_UP:
+            told = (
+                f"{tensor.name} has {prod(shape):,} entries; at most {MOST_MADE_UP:,} are made up"
+            )
+            raise SettingError(f"{told}: take fewer tokens")
         else:
             tensors[tensor.name], told = stand_in.tensor(tensor, shape, mean)
             made_up.append(told)

@@ -31,6 +31,9 @@ NEEDED = ("numpy", "torch", "triton")
 """Packages that a module of the same name beside it would hide from a generated one."""
 
 
+OUT_OF_MEMORY = re.compile("can't allocate memory|out of memory")
+"""What torch says where a CPU or a GPU has too little of it, in no class of its own."""
+
 DASH = Path("-")
 """What stands for standard input."""
 
@@ -270,7 +273,7 @@ def _print_anything() -> None:
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if isinstance(error, MemoryError | RecursionError):
+    if isinstance(error, MemoryError | RecursionError) or OUT_OF_MEMORY.search(str(error)):
         return "this takes more memory than there is"
     return (
         f"maskc itself failed, which is a defect of it: {type(error).__name__}: {error}\n"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.shell import COMMAND, EXAMPLES, in_shell
+from maskc import shell as shell_of_command
 
 STREAMING = EXAMPLES / "streaming_llm.attn"
 GOOD = "pattern p = causal\n"
@@ -154,6 +155,20 @@ def test_a_path_of_any_length_is_told_in_short(maskc, tmp_path):
     run = maskc("check", "p.attn", cwd=tmp_path)
     assert run.code == 1
     assert len(run.err) < 3_000
+
+
+def test_an_input_too_large_to_make_up_is_refused(maskc, tmp_path):
+    text = "pattern p {\n    input t: int[batch, head, q, k]\n    mask t[q, k] > 0\n}\n"
+    (tmp_path / "p.attn").write_text(text)
+    run = maskc("explain", "p.attn", "--n", 65536, cwd=tmp_path)
+    assert run.code == 1
+    assert "t has 8,589,934,592 entries; at most 67,108,864 are made up" in run.err
+
+
+def test_what_torch_says_of_too_little_memory_is_no_defect():
+    sentence = "this takes more memory than there is"
+    for text in ("DefaultCPUAllocator: can't allocate memory: you", "CUDA out of memory. Tried"):
+        assert shell_of_command._sentence(RuntimeError(text)) == sentence
 
 
 @pytest.mark.slow

@@ -174,6 +174,14 @@ def test_lengths_are_those_that_the_sizes_make(space, given, n_q, n_k):
     assert (call.n_q, call.n_k) == (n_q, n_k)
 
 
+@pytest.mark.parametrize("space", ["grid(y, x = len(y))", "text(n) ++ image: grid(y, x = len(y))"])
+def test_an_extent_that_is_another_ones_is_not_given(space):
+    pattern = only(f"pattern p {{\n    space {space}\n    mask k > 3\n}}")
+    call = setting(pattern, None, sizes={"y": 3, "n": 2} if "text" in space else {"y": 3})
+    assert dict(call.grid) == {"y": 3}
+    assert call.n_k == (11 if "text" in space else 9)
+
+
 def test_lengths_follow_a_parameter_that_is_given_or_shrunk():
     pattern = only("pattern p(side: int = 32) {\n    space grid(y = side, x)\n    mask same(y)\n}")
     assert setting(pattern, None, params={"side": "5"}, sizes={"x": 3}).n_k == 15
