@@ -56,8 +56,10 @@ class Arguments:
     known: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Know what the parameters' rules say."""
-        self.known = ranges_of(self.pattern.params)
+        """Know what the parameters' rules say, and that sizes are not negative."""
+        roots = [x for x in (self.pattern.mask, self.pattern.score) if x is not None]
+        sizes = {x for x in self.names(Op("and", tuple(roots))) if x.startswith("size:")}
+        self.known = {**ranges_of(self.pattern.params), **dict.fromkeys(sizes, (0, None))}
         self._signs = signs(self.known)
         self._dynamic = {f"param:{param.name}" for param in self.pattern.params if param.dynamic}
 

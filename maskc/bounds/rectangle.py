@@ -300,14 +300,14 @@ class Rectangles:
 def signs(known: Mapping[str, tuple[int | None, int | None]]) -> Intervals:
     """Bounds of nodes over all calls: lengths and heads are not negative, keys neither.
 
-    `known` is of parameters by name, and of further variables called `arg:NAME`.
+    `known` is of parameters by name, and of further variables called `arg:NAME` or `size:NAME`.
     """
     box: dict[Node, Interval] = {Q: side("q", None, None)}
     for name in ("k", *ir.SLICE, *ir.UNIFORM):
         box[Var(name)] = side(name, Const(0), None)
     for name, (low, high) in known.items():
         ends = [None if end is None else Const(end) for end in (low, high)]
-        if name.startswith("arg:"):
+        if name.startswith(("arg:", "size:")):
             box[Var(name)] = side(name, *ends)
         else:
             box[ir.Param(name)] = side(f"param:{name}", *ends)

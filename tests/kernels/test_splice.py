@@ -10,6 +10,8 @@ import pytest
 from kernels import spliced
 
 from maskc.codegen import splice
+from maskc.codegen.render_triton import filled
+from maskc.pipeline import check_text
 
 FILLINGS = {
     "causal": spliced.CAUSAL,
@@ -102,3 +104,9 @@ def test_a_runtime_number_never_compiles_anew(name, tmp_path):
     kernel = getattr(spliced.module(filling, tmp_path), f"p_{name}")
     kept = {x.name for x in kernel.params if not x.is_constexpr and x.do_not_specialize}
     assert kept == {"n_q", "n_k", "q_start", "heads", "kv_heads", "p_ptr"}
+
+
+def test_coordinates_of_keys_need_no_care_for_signs():
+    (pattern,) = check_text("pattern p {\n    space grid(y, x)\n    mask k.x < 2\n}\n")
+    filling, _ = filled(pattern)
+    assert filling.mask[-1] == "keep = tile_floor_mod(k_pos, x_size_x, False) < 2"
