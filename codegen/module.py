@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from maskc import ir
 from maskc.analysis import analyse
 from maskc.codegen import paste, splice
+from maskc.codegen.halvings import halvings
 from maskc.codegen.kernel_arguments import arguments_function
 from maskc.codegen.literals import (
     bracketed,
@@ -38,7 +39,7 @@ WIDTH = 100
 DEFAULTS = {
     **dict.fromkeys(("terms", "params", "inputs", "slices", "cuts", "periods"), "()"),
     **dict.fromkeys(("uses_layer", "uses_n_layers"), "False"),
-    **{"align": '"end"', "split": '"both"'},
+    **{"align": '"end"', "split": '"both"', "halvings": "0"},
 }
 """Fields of a Spec that need no saying where they have these values."""
 
@@ -199,6 +200,7 @@ class _Written:
                     "arguments": self.arguments.name,
                 }
             ),
+            "halvings": repr(halvings(pattern)),
         }
         said = {name: text for name, text in fields.items() if DEFAULTS.get(name) != text}
         return bracketed("Attention(", [call_of("Spec", said)], ")")

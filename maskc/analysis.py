@@ -186,6 +186,20 @@ def opaque_sides(mask: Node) -> set[str]:
     return sides
 
 
+def pair_reads(*roots: Node) -> tuple[ir.Load, ...]:
+    """The loads below the roots whose index depends on both positions, each once.
+
+    Example:
+        >>> bias = ir.Load("bias", (Q, K), ir.FLOAT)
+        >>> pair_reads(Op("add", (bias, ir.Load("slope", (Var("head"),), ir.FLOAT)))) == (bias,)
+        True
+
+    """
+    names = dependence()
+    loads = (node for node in ir.postorder(*roots) if isinstance(node, ir.Load))
+    return tuple(load for load in loads if names(load) >= set(ir.POSITIONS))
+
+
 def _joins_masks(node: Node) -> bool:
     return isinstance(node, Op) and all(ir.type_of(part) is ir.BOOL for part in node.args)
 

@@ -101,6 +101,7 @@ class Spec:
     function of the Call; keys where the mask may change for all queries.
     `block`: the tile (BQ, BK) of the layout a call walks.
     `kernels`: the Triton kernels by name (`forward`, `dq`, `dkdv`).
+    `halvings`: how often default tiles are halved, for the registers that mask and score take.
     """
 
     name: str
@@ -134,6 +135,7 @@ class Spec:
     borders: Callable[[Call], tuple[int, ...]] | None = None
     block: tuple[int, int] = (128, 128)
     kernels: dict[str, Any] = field(default_factory=dict)
+    halvings: int = 0
 
 
 @dataclass(frozen=True, slots=True)

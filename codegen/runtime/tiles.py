@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maskc.codegen.runtime.triton_import import OutOfResources
+
+LEAST_TILE = 16
+"""Queries or keys: the least side that tensor cores multiply."""
 
 LEAST_TUNED = 0.1
 """Milliseconds: a kernel that runs for less keeps its default tile."""
@@ -21,23 +24,33 @@ class Tile:
     stages: int
 
 
-def tiles(kernel: str, arch: str, bits: int, dim: int) -> tuple[Tile, ...]:
-    """The tiles to try, the default first and the one that needs least of the GPU last.
+def tiles(kernel: str, arch: str, bits: int, dim: int, halvings: int = 0) -> tuple[Tile, ...]:
+    """The tiles to try, the default first.
 
     Args:
         kernel: "forward", "dq" or "dkdv".
         arch: "sm80", "sm90", "sm100" or "gfx9"; what is unknown is taken for sm80.
         bits: of one number of q, 16 or 32.
         dim: the greater head dim, padded to a power of two.
+        halvings: of the default: first of the side that the kernel walks along.
 
     Example:
         >>> tiles("forward", "sm90", 16, 128)[0]
         Tile(q=128, k=64, warps=8, stages=3)
+        >>> tiles("forward", "sm90", 16, 128, halvings=1)[0]
+        Tile(q=128, k=32, warps=8, stages=3)
 
     """
     known = TILES_OF_32_BITS if bits == 32 else TILES_OF_16_BITS.get(arch, TILES_OF_16_BITS["sm80"])
-    found = known[kernel, 64 if dim <= 64 else 128 if dim == 128 else 256]
-    return tuple(Tile(*numbers) for numbers in found)
+    numbers = known[kernel, 64 if dim <= 64 else 128 if dim == 128 else 256]
+    found = tuple(Tile(*each) for each in numbers)
+    return (_narrowed(found[0], kernel, halvings), *found) if halvings else found
+
+
+def within(tile: Tile, n_q: int, n_k: int) -> Tile:
+    """The tile cut to at most n_q queries and n_k keys; what is left of few pairs wants 4 warps."""
+    cut = replace(tile, q=min(tile.q, n_q), k=min(tile.k, n_k))
+    return replace(cut, warps=4) if cut != tile and cut.q * cut.k < 64 * 64 else cut
 
 
 def run_fastest(
@@ -74,6 +87,13 @@ def run_fastest(
             return tile
     assert failure is not None, "there is at least one tile to try"
     raise failure
+
+
+def _narrowed(tile: Tile, kernel: str, times: int) -> Tile:
+    """A tile with its sides halved in turns, to LEAST_TILE at least."""
+    walked, other = (times + 1) // 2, times // 2
+    q, k = (walked, other) if kernel == "dkdv" else (other, walked)
+    return replace(tile, q=max(tile.q >> q, LEAST_TILE), k=max(tile.k >> k, LEAST_TILE))
 
 
 def _by_time(

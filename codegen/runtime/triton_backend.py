@@ -14,11 +14,11 @@ import torch
 
 from maskc.codegen.runtime.call import Call, Spec
 from maskc.codegen.runtime.layout import Layout, Runs
-from maskc.codegen.runtime.tiles import Tile, run_fastest, tiles
+from maskc.codegen.runtime.tiles import LEAST_TILE, Tile, run_fastest, tiles, within
 from maskc.codegen.runtime.torch_backend import attend_torch, trained_inputs
 from maskc.codegen.runtime.triton_import import tl, triton
 
-LEAST_TILE, MOST_HEAD_DIM = 16, 256
+MOST_HEAD_DIM = 256
 MOST_INT32 = 2**31 - 1
 KERNEL_DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 
@@ -287,14 +287,11 @@ class _Launch:
 
     def _tiles(self, name: str) -> list[Tile]:
         """The tiles to try, cut to what divides the layout's and to what the call fills."""
-        bits = torch.finfo(self.dtype).bits
-        cut = []
-        for tile in tiles(name, _arch(self.device), bits, self.pad):
-            q = min(tile.q, _power_of_two_in(self.layout.block[0]), _covering(self.call.n_q))
-            k = min(tile.k, _power_of_two_in(self.layout.block[1]), _covering(self.call.n_k))
-            warps = tile.warps if q * k >= 64 * 64 else 4
-            cut.append(Tile(q, k, warps, tile.stages))
-        return list(dict.fromkeys(cut))
+        bits, (block_q, block_k) = torch.finfo(self.dtype).bits, self.layout.block
+        n_q = min(_power_of_two_in(block_q), _covering(self.call.n_q))
+        n_k = min(_power_of_two_in(block_k), _covering(self.call.n_k))
+        known = tiles(name, _arch(self.device), bits, self.pad, self.spec.halvings)
+        return list(dict.fromkeys(within(tile, n_q, n_k) for tile in known))
 
     def _shape(self) -> tuple[int, ...]:
         """What makes two calls alike for the choice of a tile."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
+import torch
 from triton.runtime.errors import OutOfResources
 
-from maskc.codegen.runtime.tiles import LEAST_TUNED, Tile, run_fastest
+import maskc
+from maskc.codegen.runtime.tiles import LEAST_TUNED, Tile, run_fastest, tiles, within
+from maskc.codegen.runtime.triton_backend import _Launch
 
 DEFAULT, FAST, GREEDY = Tile(128, 64, 8, 3), Tile(64, 64, 4, 2), Tile(128, 128, 8, 3)
 MILLISECONDS = {DEFAULT: 3.0, FAST: 1.0, GREEDY: 0.5}
@@ -80,3 +83,17 @@ def test_where_nothing_fits_the_error_says_what_is_short(timed):
     gpu = Gpu(too_large=(DEFAULT, FAST, GREEDY))
     with pytest.raises(OutOfResources, match="shared memory"):
         gpu.call(timed)
+
+
+def test_a_tile_that_is_cut_to_few_pairs_takes_four_warps():
+    assert within(DEFAULT, 16, 512) == Tile(16, 64, 4, 3)
+    assert within(DEFAULT, 64, 512) == Tile(64, 64, 8, 3)
+
+
+@pytest.mark.parametrize("kernel", ["forward", "dq", "dkdv"])
+def test_long_calls_run_in_the_tiles_of_the_list(kernel):
+    pattern = maskc.loads("pattern causal_only = causal").causal_only
+    q = torch.zeros(1, 1, 256, 64)
+    layout, call = pattern.layout(256), pattern.bind(256)
+    launch = _Launch(q, q, q, layout, call, pattern.spec, 1.0)
+    assert launch._tiles(kernel) == list(tiles(kernel, "sm80", 32, 64))
