@@ -45,7 +45,7 @@ def load(path: str | os.PathLike[str] | Source) -> SimpleNamespace:
         ModuleNotFoundError: where torch, which patterns run on, is not installed.
 
     """
-    return _loaded(_read(path))
+    return _loaded(_read(path if isinstance(path, Source) else Path(path)))
 
 
 def loads(text: str, name: str = "spec.attn") -> SimpleNamespace:
@@ -57,6 +57,8 @@ def loads(text: str, name: str = "spec.attn") -> SimpleNamespace:
         [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
 
     """
+    if not isinstance(text, str):
+        raise TypeError(f"text is a {type(text).__name__}; wanted a str: maskc.load takes a path")
     return _loaded(_source(text, name))
 
 
@@ -176,7 +178,7 @@ def prelude() -> syntax.File:
     return parse(_read(PRELUDE))
 
 
-def _read(file: str | os.PathLike[str] | Source) -> Source:
+def _read(file: Path | Source) -> Source:
     from maskc.grammar.parse import read
 
     return file if isinstance(file, Source) else read(file)

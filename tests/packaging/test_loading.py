@@ -165,6 +165,14 @@ def test_a_text_runs_as_a_whole_wherever_it_has_empty_lines(text):
     assert str(made.x) == str(whole["x"])
 
 
+@pytest.mark.parametrize("wrong", [b"pattern p = causal", 3, None])
+def test_what_is_no_text_and_no_path_is_a_type_error(wrong):
+    with pytest.raises(TypeError, match="wanted a str"):
+        maskc.loads(wrong)
+    with pytest.raises(TypeError, match="path|str"):
+        maskc.load(wrong)
+
+
 WITHOUT_TORCH = """
 import sys
 sys.modules["torch"] = sys.modules["triton"] = None
