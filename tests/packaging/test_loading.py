@@ -169,7 +169,7 @@ def test_a_text_runs_as_a_whole_wherever_it_has_empty_lines(text):
 def test_what_is_no_text_and_no_path_is_a_type_error(wrong):
     with pytest.raises(TypeError, match="wanted a str"):
         maskc.loads(wrong)
-    with pytest.raises(TypeError, match="path|str"):
+    with pytest.raises(TypeError, match=r"path|str"):
         maskc.load(wrong)
 
 
