@@ -197,15 +197,13 @@ def _varying_division(a: Interval, b: Interval) -> Interval:
         size = c.greatest(c.neg(low), high, ZERO)
         return Interval(c.neg(size), size, varying, ends=FALSE, filled=FALSE)
     divisors = tuple(dict.fromkeys(c.greatest(end, ONE) for end in b.bounded))
-    taken = c.both(a.ends, b.ends) if apart(a, b) else FALSE
     least = c.least(*(c.floordiv(low, x) for x in divisors))
     most = c.greatest(*(c.floordiv(high, x) for x in divisors))
     if not b.at_least(1):
         positive = c.le(ONE, b.bounded[0])
         least = c.select(positive, least, c.least(least, ZERO))
         most = c.select(positive, most, c.greatest(most, ZERO))
-        taken = c.both(taken, positive)
-    return Interval(least, most, varying, ends=taken, filled=FALSE)
+    return unbounded(varying, least, most)
 
 
 def _mod(node: Op, parts: list[Interval]) -> Interval:
@@ -259,11 +257,11 @@ def _shift(node: Op, parts: list[Interval]) -> Interval:
 
 
 def _varying_shift(a: Interval, b: Interval) -> Interval:
-    """`a >> b`: it lies between a and 0 or -1, and moves one way in each where b is in 0..62."""
+    """`a >> b`: it lies between a and 0 or -1, and moves one way in each where b >= 0."""
     varying = a.varying | b.varying
     if a.bounded is None or b.bounded is None:
         return unbounded(varying, ZERO if a.at_least(0) else None)
-    inside = c.both(c.le(ZERO, b.bounded[0]), c.le(b.bounded[1], Const(62)))
+    inside = c.le(ZERO, b.bounded[0])
     corners = [
         [c.operation("shr", (end, by)) for by in dict.fromkeys(b.bounded)] for end in a.bounded
     ]

@@ -9,9 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from readings.test_torch_text import functions
 
-from maskc import ir, passes, points
-from maskc.bounds.rectangle import Rectangles
-from maskc.bounds.system import WHOLE as EVERYWHERE
+from maskc import passes
 from maskc.check import check
 from maskc.codegen.runtime.call import Call, Spec
 from maskc.codegen.runtime.tables import RangeTables
@@ -117,31 +115,3 @@ def test_proofs_of_arithmetic_hold_for_every_rectangle(tree, head):
     assert (kept == 0)[~some].all()
     assert (kept > 0)[hit].all()
     assert (kept < area)[miss].all()
-
-
-@settings(max_examples=many(10))
-@given(arithmetic().filter(lambda tree: not is_undefined(tree)), st.data())
-def test_what_is_known_of_each_part_holds(tree, data):
-    (pattern,) = (passes.run(each) for each in check(tree, prelude=prelude()))
-    reader = Rectangles({}).reader(EVERYWHERE)
-    fixed = {"head": 1, "heads": 2, "kv_head": 0}
-    side = st.tuples(st.integers(0, 9), st.integers(0, 9)).map(sorted)
-    (q0, q1), (k0, k1) = data.draw(side), data.draw(side)
-    corners = {**fixed, "q0": q0, "q1": q1, "k0": k0, "k1": k1}
-    places = [{**fixed, "q": q, "k": k} for q in range(q0, q1 + 1) for k in range(k0, k1 + 1)]
-    for part in ir.postorder(pattern.mask):
-        if ir.type_of(part) is not ir.INT:
-            continue
-        found = reader(part)
-        values = {points.evaluate(part, here) for here in places}
-        low, high, taken, filled, value = (
-            None if x is None else points.evaluate(x, corners)
-            for x in (found.low, found.high, found.ends, found.filled, found.value)
-        )
-        assert low is None or low <= min(values)
-        assert high is None or max(values) <= high
-        assert found.least is None or found.least <= min(values)
-        if taken and low is not None and high is not None:
-            assert {min(values), max(values)} == {low, high}
-            assert value is None or values == {value}
-            assert not filled or values == set(range(low, high + 1))
