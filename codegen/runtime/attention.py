@@ -361,8 +361,9 @@ def _untraced(attention: type[Attention]) -> Callable[..., Any]:
     Layouts and plans are made by looking at numbers: traced, they would take minutes.
     """
     reason = "the layout of a mask is made outside of graphs"
-    attention.__call__ = torch.compiler.disable(attention.__call__, reason=reason)
-    return attention.__call__
+    untraced = torch.compiler.disable(attention.__call__, reason=reason)
+    setattr(attention, "__call__", untraced)  # noqa: B010
+    return untraced
 
 
 def find_attention(module: str, name: str) -> Attention:

@@ -68,5 +68,6 @@ def test_the_graph_ends_before_a_call_and_begins_anew_after_it(compiled):
 def test_a_whole_graph_is_refused_with_the_reason(compiled):
     block, x = Block(), torch.randn(1, 50, 32)
     compiled(block)(x)
+    torch.compiler.reset()
     with pytest.raises(RuntimeError, match="the layout of a mask is made outside of graphs"):
         compiled(block, fullgraph=True)(x)
