@@ -52,7 +52,7 @@ class Arguments:
 
     pattern: ir.Pattern
     names: Names = field(default_factory=dependence)
-    made: dict[Node | str | tuple[str, Node], Argument] = field(default_factory=dict)
+    made: dict[tuple[Node | str, bool], Argument] = field(default_factory=dict)
     known: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -81,7 +81,7 @@ class Arguments:
         uses = self.names(node)
         static = all(n.startswith("param:") and n not in self._dynamic for n in uses)
         memory = ir.type_of(node) is ir.FLOAT and real == EXACT and not static
-        key = (real, node) if memory else node
+        key = (node, memory)
         if key not in self.made:
             name = f"x_{len(self.made)}"
             if isinstance(node, ir.Param) and not memory:
@@ -102,7 +102,7 @@ class Arguments:
         """The argument for a tensor's size along one axis."""
         value = f'call.tensors["{tensor}"].shape[{axis}]'
         argument = Argument(f"in_{_plain(tensor)}_size_{axis}", False, value)
-        return self.made.setdefault(f"{tensor} {axis}", argument).name
+        return self._named(argument)
 
     def pointer(self, tensor: str, type: str) -> str:
         """The argument for a tensor's entries, of a Triton type."""
@@ -112,12 +112,14 @@ class Arguments:
             name = f"exact_{_plain(tensor)}_ptr"
         elif type == ROUNDED:
             value = f"{value}.float()"
-        return self.made.setdefault(f"{tensor} {name}", Argument(name, False, value)).name
+        return self._named(Argument(name, False, value))
 
     def signed(self) -> str:
         """The argument that tells whether queries have negative positions."""
-        argument = Argument("x_signed", True, "call.q_start < 0")
-        return self.made.setdefault("signed", argument).name
+        return self._named(Argument("x_signed", True, "call.q_start < 0"))
+
+    def _named(self, argument: Argument) -> str:
+        return self.made.setdefault((argument.value, argument.memory), argument).name
 
     def is_constant(self, node: Node) -> bool:
         """Whether a kernel knows a lifted node's value when it is compiled."""
