@@ -42,7 +42,8 @@ def layout_functions(pattern: ir.Pattern) -> Functions:
         )
     if keys := slice_keys(pattern.mask):
         found["slice_keys"] = slices_function(pattern, keys)
-    if moved := repeats(pattern.mask, known):
+    moved = repeats(pattern.mask, known)
+    if moved is not None and moved.units:
         found |= repeat_functions(pattern, moved)
     return found
 
@@ -89,10 +90,16 @@ def slices_function(pattern: ir.Pattern, keys: tuple[Node, ...]) -> Function:
 
 
 def repeat_functions(pattern: ir.Pattern, found: Repeats) -> Functions:
-    """`P_moved(q0, q1, k0, k1, moved_by, call, tables)`, `P_strides(call)`, `P_borders(call)`."""
-    doc = "Rectangles that hold a pair just where they hold it moved: a bool tensor [n]."
+    """`P_moved(q0, q1, k0, k1, moved_by, call, tables)`, `P_still`, `P_strides`, `P_borders`."""
     arguments = f"{CORNERS}, moved_by, call, tables"
-    functions: Functions = {"moved": torch_function(pattern, "moved", arguments, doc, [found.same])}
+    functions: Functions = {}
+    for field, node, what in (
+        ("moved", found.same, "it moved"),
+        ("still", found.still, "it further down"),
+    ):
+        if node is not None:
+            doc = f"Rectangles that hold a pair just where they hold {what}: a bool tensor [n]."
+            functions[field] = torch_function(pattern, field, arguments, doc, [node])
     for field, nodes, scalar, doc in (
         ("strides", found.units, False, "What `moved_by` should be a multiple of."),
         ("borders", found.borders, True, "Keys where the mask may change for all queries."),

@@ -96,7 +96,7 @@ class Spec:
     equal keys have equal masks. None where `slices` themselves are the keys.
     `moved`: function (q0, q1, k0, k1, moved_by, call, tables) to bool [n]: proved that the mask
     keeps (q, k) just where it keeps (q + moved_by, k + moved_by), for all such pairs inside the
-    rectangle.
+    rectangle. `still`: the same of (q + moved_by, k).
     `strides`: function of the Call; multiples of some of these may be such distances. `borders`:
     function of the Call; keys where the mask may change for all queries.
     `block`: the tile (BQ, BK) of the layout a call walks.
@@ -131,6 +131,7 @@ class Spec:
     uniform: Callable[..., torch.Tensor] | None = None
     slice_keys: Callable[[Call], tuple[torch.Tensor, ...]] | None = None
     moved: Callable[..., torch.Tensor] | None = None
+    still: Callable[..., torch.Tensor] | None = None
     strides: Callable[[Call], tuple[Any, ...]] | None = None
     borders: Callable[[Call], tuple[int, ...]] | None = None
     block: tuple[int, int] = (128, 128)

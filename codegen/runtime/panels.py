@@ -1,4 +1,4 @@
-"""Which tile rows of a layout are read, and which are earlier ones moved along the diagonal."""
+"""Which tile rows of a layout are read, and which are earlier ones, the same or moved right."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def panels(reader: Reader) -> list[Panel]:
     n_rows, n_columns = -(-call.n_q // bq), -(-call.n_k // bk)
     whole = [Panel(n_rows, 0, n_columns)]
     spec = reader.spec
-    if spec.moved is None or spec.strides is None or n_rows < FEW_ROWS or not reader.n_slices:
+    if spec.strides is None or n_rows < FEW_ROWS or not reader.n_slices:
         return whole
     borders = () if spec.borders is None else spec.borders(call)
     ends = {0, n_columns} | ({n_columns - 1} if call.n_k % bk else set())
@@ -96,24 +96,31 @@ def panels(reader: Reader) -> list[Panel]:
 
 
 def _panel(reader: Reader, first: int, last: int, n_rows: int) -> Panel:
-    """The panel of these columns; its rows repeat at the distance that leaves least to read."""
-    best = Panel(n_rows, first, last)
+    """The panel of these columns; a row that is an earlier one again is not read.
+
+    Long stretches are compared with the ones before them first, then what is left of them.
+    """
+    panel = Panel(n_rows, first, last)
     if last - first <= NARROW:
-        return best
+        return panel
+    bq, bk = reader.block
+    row = torch.arange(n_rows, device=reader.call.device)
+    told_by, moved = row.clone(), torch.zeros_like(row)
     for distance in _distances(reader):
-        same = _same_as_before(reader, first, last, distance)
-        n_fresh = same.numel() - int(same.sum())
-        height = distance // reader.block[0]
-        n_read = n_rows - (same.numel() - n_fresh) * height
-        if n_read < best.n_read:
-            best = _repeating(Panel(n_rows, first, last), same, height, distance // reader.block[1])
-        if 8 * best.n_read <= n_rows:
-            break
-    return best
+        height = distance // bq
+        n = reader.call.n_q // bq // height
+        for is_again, step in ((_keeps_the_same, 0), (_keeps_further_right, distance // bk)):
+            is_open = (told_by == row)[: n * height].view(n, height).any(1)
+            stretch = is_open[1:].nonzero().squeeze(1) + 1
+            again = stretch[is_again(reader, panel, distance, stretch)]
+            rows = (again[:, None] * height + row[:height]).flatten()
+            rows = rows[told_by[rows] == rows]
+            told_by[rows], moved[rows] = rows - height, step
+    return _repeating(panel, told_by, moved)
 
 
 def _distances(reader: Reader) -> list[int]:
-    """Numbers of tokens after which the mask may go on as before, ascending."""
+    """Numbers of tokens after which the mask may go on as before, descending."""
     assert reader.spec.strides is not None, "panels are of specs that have strides"
     strides = {1}
     for stride in reader.spec.strides(reader.call.at(reader.batch, reader.head)):
@@ -122,43 +129,64 @@ def _distances(reader: Reader) -> list[int]:
     tile = math.lcm(*reader.block)
     all_before = accumulate(sorted(strides), math.lcm, initial=tile)
     found = {*all_before, *(math.lcm(tile, stride) for stride in strides)}
-    return sorted(x for x in found if 3 * x <= reader.call.n_q)
+    return sorted((x for x in found if 3 * x <= reader.call.n_q), reverse=True)
 
 
-def _same_as_before(reader: Reader, first: int, last: int, distance: int) -> torch.Tensor:
-    """Which stretches of `distance` queries, of whole tiles, are the one before moved: bool [n]."""
-    call, (bq, bk) = reader.call, reader.block
-    n = call.n_q // bq * bq // distance
-    q0 = (torch.arange(n - 1, device=call.device) * distance + call.q_start).repeat(reader.n_slices)
-    s = torch.arange(reader.n_slices, device=call.device).repeat_interleave(n - 1)
-    left, right = first * bk, min(last * bk, call.n_k) - 1
-    low, high = torch.full_like(q0, left), torch.full_like(q0, right)
+def _keeps_the_same(
+    reader: Reader, panel: Panel, distance: int, stretch: torch.Tensor
+) -> torch.Tensor:
+    """Which stretches of `distance` queries are proved to keep what the one before does: bool."""
+    still = reader.spec.still
+    if still is None:
+        return torch.zeros_like(stretch, dtype=torch.bool)
+    s, q0, low, high = _before(reader, panel, distance, stretch)
+    same = reader.goes_on(still, distance, s, q0, q0 + (2 * distance - 1), low, high)
+    return same.view(reader.n_slices, stretch.numel()).all(0)
+
+
+def _keeps_further_right(
+    reader: Reader, panel: Panel, distance: int, stretch: torch.Tensor
+) -> torch.Tensor:
+    """Which stretches of `distance` queries are proved to be the one before moved by as much."""
+    moved = reader.spec.moved
+    if moved is None:
+        return torch.zeros_like(stretch, dtype=torch.bool)
+    s, q0, low, high = _before(reader, panel, distance, stretch)
     q1 = q0 + (distance - 1)
-    _, leaves = reader.outline(s, q0, q1, high.sub(distance - 1).clamp(min=left), high)
+    _, leaves = reader.outline(s, q0, q1, torch.maximum(high - (distance - 1), low), high)
     _, enters = reader.outline(
-        s, q0 + distance, q1 + distance, low, low.add(distance - 1).clamp(max=right)
+        s, q0 + distance, q1 + distance, low, torch.minimum(low + (distance - 1), high)
     )
     same = ~(leaves | enters)
-    if right - left + 1 > distance:
-        same &= reader.moved(distance, s, q0, q1 + distance, low, high)
-    same = same.view(reader.n_slices, n - 1).all(0)
-    return torch.cat([same.new_zeros(1), same])
+    if panel.width * reader.block[1] > distance:
+        same &= reader.goes_on(moved, distance, s, q0, q1 + distance, low, high)
+    return same.view(reader.n_slices, stretch.numel()).all(0)
 
 
-def _repeating(panel: Panel, same: torch.Tensor, height: int, step: int) -> Panel:
-    """The panel whose stretches of `height` rows repeat the one before where `same` holds."""
-    stretch = torch.arange(same.numel(), device=same.device)
-    begin = torch.where(same, 0, stretch).cummax(0).values
-    inner = torch.arange(height, device=same.device)
-    rest = torch.arange(same.numel() * height, panel.n_rows, device=same.device)
-    told_by = torch.cat([(begin[:, None] * height + inner).flatten(), rest])
-    is_read = told_by == torch.arange(panel.n_rows, device=same.device)
-    moved = ((stretch - begin) * step).repeat_interleave(height)
+def _before(
+    reader: Reader, panel: Panel, distance: int, stretch: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
+    """Of the stretch before each, in every slice: slice, first query, first and last key."""
+    call, bk = reader.call, reader.block[1]
+    q0 = ((stretch - 1) * distance + call.q_start).repeat(reader.n_slices)
+    slices = torch.arange(reader.n_slices, device=call.device)
+    s = slices.repeat_interleave(stretch.numel())
+    low = torch.full_like(q0, panel.first * bk)
+    return s, q0, low, torch.full_like(q0, min(panel.last * bk, call.n_k) - 1)
+
+
+def _repeating(panel: Panel, told_by: torch.Tensor, moved: torch.Tensor) -> Panel:
+    """The panel whose rows are earlier ones `moved` to the right, where they are not themselves."""
+    is_read = told_by == torch.arange(panel.n_rows, device=told_by.device)
+    if bool(is_read.all()):
+        return panel
+    while not bool(is_read[told_by].all()):
+        told_by, moved = told_by[told_by], moved + moved[told_by]
     return Panel(
         panel.n_rows,
         panel.first,
         panel.last,
         rows=is_read.nonzero().squeeze(1),
         source=(is_read.cumsum(0) - 1)[told_by],
-        moved=torch.cat([moved, torch.zeros_like(rest)]),
+        moved=moved,
     )

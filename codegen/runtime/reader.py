@@ -71,11 +71,11 @@ class Reader:
         assert self.spec.uniform is not None, "a period comes with its `uniform`"
         return self._read(self.spec.uniform, 1, s, corners)[0]
 
-    def moved(self, by: int, s: torch.Tensor, *corners: torch.Tensor) -> torch.Tensor:
-        """Which rectangles are proved to hold a pair just where they hold it moved by `by`."""
-        moved = self.spec.moved
-        assert moved is not None, "asked of specs that have it"
-        return self._read(lambda *x: moved(*x[:4], by, *x[4:]), 1, s, corners)[0]
+    def goes_on(
+        self, proof: Callable[..., torch.Tensor], by: int, s: torch.Tensor, *corners: torch.Tensor
+    ) -> torch.Tensor:
+        """Which rectangles the spec's `moved` or `still` proves for pairs that move by `by`."""
+        return self._read(lambda *x: proof(*x[:4], by, *x[4:]), 1, s, corners)[0]
 
     def points(self, s: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
         """The mask at `q` int64 [n, a, 1] and `k` int64 [n, 1, b] of slices `s` int64 [n]."""

@@ -1,8 +1,9 @@
-"""Where a mask goes on as it was: pairs moved along the diagonal that are kept alike.
+"""Where a mask goes on as it was: pairs moved along the diagonal, or down the queries alone.
 
 A band of a sequence, and a neighbourhood on the rows of a grid, hold the same pairs again and
-again, each time some positions further down both sides. One such stretch of queries stands for the
-others; where borders clamp or cut it, the proof fails and the stretch is read itself.
+again, each time some positions further down both sides; the rows of one window see the same keys.
+One such stretch of queries stands for the others; where borders clamp or cut it, the proof fails
+and the stretch is read itself.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from maskc.passes import construct as c
 from maskc.passes.linear import normalise
 
 SHIFT = Var("moved_by")
-"""How far both positions move, at least 1."""
+"""How far the query moves, and the key with it or not at all; at least 1."""
 
 ZERO, ONE = Const(0), Const(1)
 
@@ -34,15 +35,17 @@ INSIDE = SIDES | {"t"}
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """How a mask goes on along the diagonal.
+    """How a mask goes on down the queries.
 
     `same`: a bool over the corners `q0 q1 k0 k1` and SHIFT: proved that every pair (q, k) of the
-    rectangle whose (q + SHIFT, k + SHIFT) is in it too is kept just where that one is. `units`: int
-    nodes of one value for each slice; a SHIFT that is a multiple of some of them may have such
-    rectangles. `borders`: keys, of one value for a call, where the mask may change for all queries.
+    rectangle whose (q + SHIFT, k + SHIFT) is in it too is kept just where that one is. `still`: the
+    same of (q + SHIFT, k). None where that is never told. `units`: int nodes of one value for each
+    slice; a SHIFT that is a multiple of some of them may have such rectangles. `borders`: keys, of
+    one value for a call, where the mask may change for all queries.
     """
 
-    same: Node
+    same: Node | None
+    still: Node | None
     units: tuple[Node, ...]
     borders: tuple[Node, ...]
 
@@ -50,7 +53,7 @@ class Repeats:
 def repeats(
     mask: Node, known: Mapping[str, tuple[int | None, int | None]] | None = None
 ) -> Repeats | None:
-    """How the mask repeats along the diagonal, or None where nothing tells that it does.
+    """How the mask repeats down the queries, or None where nothing tells that it does.
 
     Example:
         >>> repeats(Op("le", (K, Q))).same
@@ -58,13 +61,21 @@ def repeats(
 
     """
     (mask,) = normalise(mask)
-    steps = _Steps(Rectangles(known or {}))
-    same = steps(mask)
-    if same == FALSE or any(steps.hopeless(atom) for atom in atoms(mask)):
+    rectangles = Rectangles(known or {})
+    steps = _Steps(rectangles, SHIFT)
+    same, still = _told(steps, mask), _told(_Steps(rectangles, ZERO), mask)
+    if same is None and still is None:
         return None
     units = [unit for node in ir.postorder(mask) for unit in steps.units(node)]
     fixed = [unit for unit in dict.fromkeys(units) if steps.is_fixed(unit) and unit != ONE]
-    return Repeats(same, tuple(fixed), key_borders(mask, steps.rectangles))
+    return Repeats(same, still, tuple(fixed), key_borders(mask, rectangles))
+
+
+def _told(steps: _Steps, mask: Node) -> Node | None:
+    """Where the mask is the same at the moved pair; None where that is never told."""
+    same = steps(mask)
+    hopeless = same == FALSE or any(steps.hopeless(atom) for atom in atoms(mask))
+    return None if hopeless else same
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +93,9 @@ UNKNOWN = _Step(ZERO, FALSE)
 class _Steps:
     """A function from bool nodes to where they are proved the same at the moved pair."""
 
-    def __init__(self, rectangles: Rectangles) -> None:
+    def __init__(self, rectangles: Rectangles, of_key: Node) -> None:
         self.rectangles = rectangles
+        self.of_position = {Q: _Step(SHIFT, TRUE), K: _Step(of_key, TRUE)}
         self.names = rectangles.names
         self.reader = rectangles.reader(WHOLE)
         self._same: dict[Node, Node] = {}
@@ -150,7 +162,7 @@ class _Steps:
                 return self._chosen(node).sure
             case Op(name="lt" | "le" | "eq" | "ne") if c.is_int(parts[0]):
                 a, b = (self._step[p] for p in parts)
-                return c.both(a.sure, b.sure, c.eq(a.by, b.by))
+                return c.both(a.sure, b.sure, _equal(a.by, b.by))
             case ir.Fold():
                 return self._folded(node)
         return c.both(*(self._stays(part) for part in parts))
@@ -171,11 +183,11 @@ class _Steps:
         if ir.type_of(node) is ir.BOOL:
             return self._same[node]
         step = self._step[node]
-        return FALSE if step.by == SHIFT else c.both(step.sure, c.eq(step.by, ZERO))
+        return c.both(step.sure, _equal(step.by, ZERO))
 
     def _number(self, node: Node) -> _Step:
-        if node in (Q, K):
-            return _Step(SHIFT, TRUE)
+        if node in self.of_position:
+            return self.of_position[node]
         if not self._varies(node):
             return STILL
         if isinstance(node, Op) and c.is_int(node):
@@ -265,3 +277,9 @@ class _Steps:
         )
         by = c.select(c.both(never, c.negate(alike)), b.by, a.by)
         return _Step(by, c.either(alike, c.both(always, a.sure), c.both(never, b.sure)))
+
+
+def _equal(a: Node, b: Node) -> Node:
+    """Whether two steps are equal; SHIFT is never 0."""
+    never = ZERO in (a, b) and {a, b} & {SHIFT, c.neg(SHIFT)}
+    return FALSE if never else c.eq(a, b)

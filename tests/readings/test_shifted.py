@@ -1,4 +1,4 @@
-"""Rectangles said to go on along the diagonal do: each pair is kept where its moved one is."""
+"""Rectangles said to go on down the queries do: each pair is kept where its moved one is."""
 
 from __future__ import annotations
 
@@ -46,18 +46,20 @@ SEGMENT = op("select", op("lt", K, 3), op("lt", Q, 30), op("and", PLANE, op("le"
 REPEATING = {"band": BAND, "plane": PLANE, "clamped": CLAMPED, "tiles": TILES, "segment": SEGMENT}
 
 
-def check(mask: Node, place: Place, corners: tuple[int, ...], by: int) -> bool:
+def check(mask: Node, place: Place, corners: tuple[int, ...], by: int) -> tuple[bool, bool]:
+    """Whether pairs are told to be kept as those further along the diagonal, and further down."""
     found = repeats(mask)
     if found is None:
-        return False
+        return False, False
     q0, q1, k0, k1 = corners
     ends = {"q0": q0, "q1": q1, "k0": k0, "k1": k1, SHIFT.name: by}
-    if not place.read(found.same, **ends):
-        return False
-    for q in range(q0, q1 - by + 1):
-        for k in range(k0, k1 - by + 1):
-            assert place.read(mask, q=q, k=k) == place.read(mask, q=q + by, k=k + by)
-    return True
+    told = []
+    for same, of_key in ((found.same, by), (found.still, 0)):
+        told.append(same is not None and bool(place.read(same, **ends)))
+        for q in range(q0, q1 - by + 1) if told[-1] else ():
+            for k in range(k0, k1 - of_key + 1):
+                assert place.read(mask, q=q, k=k) == place.read(mask, q=q + by, k=k + of_key)
+    return told[0], told[1]
 
 
 @st.composite
@@ -91,7 +93,14 @@ def test_pairs_of_grids_are_kept_as_their_moved_ones(name, data):
 
 @pytest.mark.parametrize("name", REPEATING)
 def test_the_middle_of_a_repeating_mask_is_told(name):
-    assert check(REPEATING[name], Place({}, {}, 0), (20, 39, 20, 39), 10)
+    along, _ = check(REPEATING[name], Place({}, {}, 0), (20, 39, 20, 39), 10)
+    assert along
+
+
+def test_rows_of_one_window_are_told_to_keep_the_same():
+    _, down = check(TILES, Place({}, {}, 0), (25, 34, 0, 59), 5)
+    assert down
+    assert repeats(BAND).still is None
 
 
 def test_units_of_a_grid_are_its_rows_and_their_groups():
