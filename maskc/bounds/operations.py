@@ -189,8 +189,8 @@ def _varying_division(a: Interval, b: Interval) -> Interval:
     """
     varying = a.varying | b.varying
     if a.bounded is None:
-        low = ZERO if b.at_least(1) and a.at_least(0) else None
-        high = ZERO if b.at_least(1) and a.high == ZERO else None
+        low = ZERO if b.at_least(0) and a.at_least(0) else None
+        high = ZERO if b.at_least(0) and a.high == ZERO else None
         return unbounded(varying, low, high)
     low, high = a.bounded
     if b.bounded is None or not b.at_least(0):

@@ -107,6 +107,7 @@ def test_a_runtime_number_never_compiles_anew(name, tmp_path):
 
 
 def test_coordinates_of_keys_need_no_care_for_signs():
-    (pattern,) = check_text("pattern p {\n    space grid(y, x)\n    mask k.x < 2\n}\n")
+    (pattern,) = check_text("pattern p {\n    space grid(t, y, x)\n    mask k.y < 2\n}\n")
     filling, _ = filled(pattern)
-    assert filling.mask[-1] == "keep = tile_floor_mod(k_pos, x_size_x, False) < 2"
+    text = "\n".join(filling.mask)
+    assert "tile_floor_div(k_pos, x_size_x, False), x_size_y, False)" in text
