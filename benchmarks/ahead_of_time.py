@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ MOST_SHARED = {"sm80": 163 * 1024, "sm90": 227 * 1024, "sm100": 227 * 1024, "gfx
 UNIT = {"sm80": "HMMA", "sm90": "HGMMA", "sm100": "UTCHMMA", "gfx9": "v_mfma"}
 """The instruction that multiplies matrices of 16-bit numbers."""
 
+PRODUCT = r"\w+MMA|v_mfma"
+"""Instructions that multiply matrices, on any GPU."""
+
 KERNELS = ("forward", "dq", "dkdv")
 LAYOUT = 128
 """Queries and keys of a tile of the layout."""
@@ -42,23 +45,29 @@ POINTERS_BY_NAME = {
 }
 
 
-Code = list[tuple[int, int | None, str]]
-"""For each instruction its address, the address it jumps to or None, and its text."""
-
-
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One kernel on one GPU: `tile` is (queries, keys, warps, stages), `spilled` in bytes."""
+    """One kernel on one GPU.
+
+    `tile`: (queries, keys, warps, stages). `partial`, `full`: instructions of one warp in the
+    innermost loops that multiply matrices, with the mask and without; 0 where no instruction does.
+    `registers`: of a thread. `spilled`, `shared`: bytes. `tensor_core`: what multiplies matrices.
+    """
 
     arch: str
     kernel: str
     dim: int
     tile: tuple[int, int, int, int]
+    partial: int
+    full: int
     registers: int
     spilled: int
     shared: int
     tensor_core: str
-    code: Code = field(repr=False)
+
+
+Code = list[tuple[int, int | None, str]]
+"""For each instruction its address, the address it jumps to or None, and its text."""
 
 
 def compiled(
@@ -68,9 +77,8 @@ def compiled(
     pattern: Any,
     call: Any,
     dtype: torch.dtype = torch.bfloat16,
-    place: int = 0,
 ) -> Kernel:
-    """A kernel of a pattern, for whole tiles of contiguous tensors.
+    """A kernel of a pattern in its default tile, for whole tiles of contiguous tensors.
 
     Args:
         arch: one of TARGETS.
@@ -79,13 +87,12 @@ def compiled(
         pattern: the public object of a generated module.
         call: of `pattern.bind`: its arguments give types to those of the kernel.
         dtype: of q, k and v.
-        place: of the tile among those that the kernel may run in; the default is the first, the
-            one that needs least the last.
 
     """
     module = sys.modules[type(pattern).__module__]
     exact = dtype == torch.float32
-    tile = module.tiles(kernel, arch, torch.finfo(dtype).bits, dim)[place]
+    bits = torch.finfo(dtype).bits
+    tile = module.tiles(kernel, arch, bits, dim, pattern.spec.halvings)[0]
     language = triton.language
     constants = {
         **{"D": dim, "DV": dim, "D_PAD": dim, "DV_PAD": dim},
@@ -107,18 +114,22 @@ def compiled(
     else:
         code, usage = _sass(made.asm["cubin"])
         registers = int(re.findall(r"REG:(\d+)", usage)[0])
-        spilled = int(re.findall(r"STACK:(\d+)", usage)[0])
-    units = {word for _, _, text in code for word in re.findall(r"\w+MMA|v_mfma", text)}
+        # A frame that no instruction stores to or loads from is no spill.
+        touched = any(re.search(r"\b(STL|LDL)\b", text) for _, _, text in code)
+        spilled = int(re.findall(r"STACK:(\d+)", usage)[0]) if touched else 0
+    units = {word for _, _, text in code for word in re.findall(PRODUCT, text)}
+    partial, full = _inner_loops(code) or (0, 0)
     return Kernel(
         arch=arch,
         kernel=kernel,
         dim=dim,
         tile=(tile.q, tile.k, tile.warps, tile.stages),
+        partial=partial,
+        full=full,
         registers=registers,
         spilled=spilled,
         shared=made.metadata.shared,
         tensor_core=" ".join(sorted(units)),
-        code=code,
     )
 
 
@@ -159,15 +170,13 @@ def _sass(cubin: bytes) -> tuple[Code, str]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "kernel.cubin"
         file.write_bytes(cubin)
-        text, usage = (
-            subprocess.run([program, flag, file], capture_output=True, text=True, check=True).stdout
-            for flag in ("-sass", "-res-usage")
-        )
+        command = [program, "-sass", "-res-usage", file]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     code = []
     for address, instruction in re.findall(r"/\*([0-9a-f]{4,})\*/\s+([^;]*);", text):
         jump = re.search(r"\bBRA\b.*?(0x[0-9a-f]+)", instruction)
         code.append((int(address, 16), int(jump[1], 16) if jump else None, instruction))
-    return code, usage
+    return code, text
 
 
 def _gcn(text: str) -> Code:
@@ -186,3 +195,22 @@ def _gcn(text: str) -> Code:
         jump = re.match(r"s_c?branch\w*\s+(\S+)", instruction)
         code.append((number, labels.get(jump[1]) if jump else None, instruction))
     return code
+
+
+def _inner_loops(code: Code) -> list[int]:
+    """Lengths of the innermost loops that multiply matrices, in the order of the code."""
+    products = [address for address, _, text in code if re.search(PRODUCT, text)]
+    # What stands behind the exit of a program is waits, which jump back and are no loops.
+    exits = [address for address, _, text in code if text.startswith("EXIT")]
+    loops = {}
+    for address, target, _ in code:
+        if target is None or target > address or any(target <= e <= address for e in exits):
+            continue
+        if any(target <= product <= address for product in products):
+            loops[target] = max(address, loops.get(target, 0))
+    innermost = [
+        (start, end)
+        for start, end in loops.items()
+        if not any(start <= s and e <= end and (s, e) != (start, end) for s, e in loops.items())
+    ]
+    return [sum(start <= a <= end for a, _, _ in code) for start, end in sorted(innermost)]

@@ -11,14 +11,14 @@ versions of the kernels against that file.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import triton
 
 import maskc
-from benchmarks.ahead_of_time import KERNELS, TARGETS, Code, compiled
+from benchmarks.ahead_of_time import KERNELS, TARGETS, Kernel, compiled
 from benchmarks.gpu import arguments_for
 
 RESULTS = Path(__file__).with_name("results") / "instructions.json"
@@ -26,22 +26,6 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "sliding_window.attn"
 WINDOW, TOKENS, KV_HEADS = 1024, 4096, 2
 
 DIMS = (64, 128)
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """One kernel on one GPU: `tile` is (queries, keys, warps, stages), `spilled` in bytes."""
-
-    arch: str
-    kernel: str
-    dim: int
-    tile: tuple[int, int, int, int]
-    partial: int
-    full: int
-    registers: int
-    spilled: int
-    shared: int
-    tensor_core: str
 
 
 def main() -> None:
@@ -61,20 +45,16 @@ def main() -> None:
     RESULTS.write_text(json.dumps(record, indent=1) + "\n")
 
 
-def recorded() -> tuple[str, dict[tuple[str, str, int], Cost]]:
+def recorded() -> tuple[str, dict[tuple[str, str, int], Kernel]]:
     """The Triton version of the file and its costs by (GPU, kernel, head dim)."""
     record = json.loads(RESULTS.read_text())
-    costs = [Cost(**{**each, "tile": tuple(each["tile"])}) for each in record["costs"]]
+    costs = [Kernel(**{**each, "tile": tuple(each["tile"])}) for each in record["costs"]]
     return record["triton"], {(each.arch, each.kernel, each.dim): each for each in costs}
 
 
-def cost(arch: str, kernel: str, dim: int) -> Cost:
+def cost(arch: str, kernel: str, dim: int) -> Kernel:
     """What a kernel costs in its default tile."""
-    pattern, call = example(EXAMPLE, window=WINDOW)
-    made = compiled(arch, kernel, dim, pattern, call)
-    partial, full = inner_loops(made.code)
-    found = {each.name: getattr(made, each.name) for each in fields(made) if each.name != "code"}
-    return Cost(partial=partial, full=full, **found)
+    return compiled(arch, kernel, dim, *example(EXAMPLE, window=WINDOW))
 
 
 def example(path: Path, **arguments: Any) -> tuple[Any, Any]:
@@ -82,22 +62,3 @@ def example(path: Path, **arguments: Any) -> tuple[Any, Any]:
     pattern = getattr(maskc.load(path), path.stem)
     arguments = {**arguments_for(pattern, TOKENS, KV_HEADS, "cpu", tiny=False), **arguments}
     return pattern, pattern.bind(TOKENS, heads=8, kv_heads=KV_HEADS, **arguments)
-
-
-def inner_loops(code: Code) -> list[int]:
-    """Lengths of the innermost loops that multiply matrices, in the order of the code."""
-    products = [address for address, _, text in code if "MMA" in text or "v_mfma" in text]
-    # What stands behind the exit of a program is waits, which jump back and are no loops.
-    exits = [address for address, _, text in code if text.startswith("EXIT")]
-    loops = {}
-    for address, target, _ in code:
-        if target is None or target > address or any(target <= e <= address for e in exits):
-            continue
-        if any(target <= product <= address for product in products):
-            loops[target] = max(address, loops.get(target, 0))
-    innermost = [
-        (start, end)
-        for start, end in loops.items()
-        if not any(start <= s and e <= end and (s, e) != (start, end) for s, e in loops.items())
-    ]
-    return [sum(start <= a <= end for a, _, _ in code) for start, end in sorted(innermost)]
