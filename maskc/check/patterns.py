@@ -14,7 +14,7 @@ from maskc.check.names import check_name, name_span
 from maskc.check.nodes import MOST_NODES, Nodes, TooLarge
 from maskc.check.parameters import parameter, tensor
 from maskc.check.scope import Report, Room, Scope
-from maskc.check.spaces import plan_of
+from maskc.check.spaces import has_shape, plan_of
 from maskc.check.values import (
     POISON,
     Entry,
@@ -308,14 +308,15 @@ def _mask_of(
     declaration: syntax.Pattern, node: syntax.Expression, inside: Scope, scope: Scope
 ) -> Value:
     if scope.plan is not None:
-        inside = _with_space(declaration, inside)
-        assert inside.plan is not None, "a pattern has a space"
-        if inside.plan.space != scope.plan.space:
-            place = next(
-                (s for s in declaration.statements if isinstance(s, syntax.SpaceStatement)),
-                declaration,
-            )
-            span = place.span if place is not declaration else _header(declaration)
+        spaces = (s for s in declaration.statements if isinstance(s, syntax.SpaceStatement))
+        place = next(spaces, None)
+        agrees = has_shape(place, scope.plan.space)
+        if agrees:
+            inside = _with_space(declaration, inside)
+            assert inside.plan is not None, "a pattern has a space"
+            agrees = inside.plan.space == scope.plan.space
+        if not agrees:
+            span = place.span if place is not None else _header(declaration)
             labels = [Label(span, "its space")] if span else []
             text = f"`{declaration.name}` has another space than this pattern"
             return scope.error("spaces-differ", text, node, labels=labels)

@@ -6,6 +6,7 @@ that all that depends on it alone can be seen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from maskc import ir
@@ -56,9 +57,7 @@ def _sum(node: Node, sums: dict[Node, Linear]) -> Linear | None:
     parts = [sums[a] for a in node.args if a in sums]
     total: Linear | None = None
     if node.name == "add":
-        total = parts[0]
-        for part in parts[1:]:
-            total = total.plus(part)
+        total = _added(parts)
     elif node.name == "sub":
         total = parts[0].plus(parts[1], -1)
     elif node.name == "neg":
@@ -74,6 +73,17 @@ def _sum(node: Node, sums: dict[Node, Linear]) -> Linear | None:
         return None
     numbers = (total.constant, *(n for _, n in total.terms))
     return total if all(abs(n) < c.WIDEST for n in numbers) else None
+
+
+def _added(parts: Sequence[Linear]) -> Linear:
+    """The sum of all parts in one walk; a term that vanishes and comes back stands last."""
+    terms: dict[Node, int] = {}
+    for part in parts:
+        for node, n in part.terms:
+            terms[node] = terms.get(node, 0) + n
+            if not terms[node]:
+                del terms[node]
+    return Linear(tuple(terms.items()), sum(part.constant for part in parts))
 
 
 def written(total: Linear) -> Node:

@@ -6,8 +6,9 @@ import pytest
 
 from check.pointwise import checked, errors
 from maskc import ir
-from maskc.check import check
+from maskc.check import check, patterns
 from maskc.check.nodes import MOST_DEPTH, MOST_NODES
+from maskc.check.spaces import plan_of
 from maskc.diagnostics import MaskcError
 from maskc.grammar.parse import parse, source
 from subjects import slow
@@ -92,6 +93,16 @@ MORE_REFUSED = [
 @pytest.mark.parametrize("text", [*REFUSED, *slow(MORE_REFUSED)], ids=range(10))
 def test_what_grows_without_end_is_refused(text):
     assert [d.id for d in errors(text)] == ["too-large"]
+
+
+def test_a_space_that_cannot_agree_is_not_read_for_each_call(monkeypatch):
+    read = []
+    monkeypatch.setattr(patterns, "plan_of", lambda *a: (read.append(a[0]), plan_of(*a))[1])
+    space = " ++ ".join(f"s{i}: grid(y, x)" for i in range(40))
+    callers = "".join(f"pattern p{i} = base\n" for i in range(30))
+    found = errors(f"pattern base {{\n space {space}\n mask causal\n}}\n{callers}")
+    assert [d.id for d in found] == ["spaces-differ"] * 30
+    assert len([node for node in read if node is not None]) == 1
 
 
 def test_thousands_of_errors_are_counted():

@@ -13,7 +13,7 @@ from maskc.analysis import analyse, depends_on
 from maskc.codegen.render_attn import node_text
 from maskc.ir import Const, Fold, Load, Node, Param, Var
 from maskc.passes import PASSES
-from maskc.passes.linear import normalise
+from maskc.passes.linear import linear, normalise
 from maskc.passes.merge import merge
 from maskc.passes.simplify import simplify
 from subjects import many
@@ -129,3 +129,16 @@ def test_opaque_sides_are_split_first(node: Node, side: str) -> None:
 def test_loop_variables_are_no_dependence() -> None:
     fold = Fold("any", "i", Const(0), Param("w"), op("eq", D, op("mul", Var("i"), 3)))
     assert depends_on(fold) == {"q", "k", "param:w"}
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(-2, 2)), min_size=1, max_size=9))
+def test_a_sum_of_many_is_that_of_its_parts_one_after_another(
+    multiples: list[tuple[str, int]],
+) -> None:
+    parts = [op("mul", Var(name), n) for name, n in multiples]
+    whole = op("add", *parts, 3)
+    found = linear(whole)
+    total = found[parts[0]]
+    for part in (*parts[1:], Const(3)):
+        total = total.plus(found[part])
+    assert found[whole] == total
