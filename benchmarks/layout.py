@@ -6,8 +6,8 @@ python -m benchmarks layout --tokens 262144 examples/streaming_llm.attn --no-gri
 A pattern of an example is called as its file shows it, its extents doubled in turn until there is
 no room in so many tokens; tensors are made up. A time is the least of several, of a layout that is
 built and not found again; the processor's time of one thread, so that a busy machine says nearly
-the same as an idle one. A pattern that takes longer than a minute is told and left out. Results go
-to `results/layout.json`.
+the same as an idle one. A pattern that takes longer than half a minute is told and left out.
+Results go to `results/layout.json`.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from benchmarks.cpu import machine
 EXAMPLES = Path(__file__).parents[1] / "examples"
 RESULTS = Path(__file__).with_name("results")
 REPEATS = 7
-ENOUGH = 2.0
+ENOUGH = 1.0
 """Seconds of one pattern after which it is not measured again."""
-MOST = 60.0
+MOST = 30.0
 """Seconds of one layout after which it is given up."""
 
 GRIDS = {
