@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from maskc import ir, points, syntax
+from maskc.analysis import dependence
 from maskc.check.calls import TYPES, constant_entries, type_meant
 from maskc.check.kinds import typed
 from maskc.check.loops import default_value
@@ -128,7 +129,7 @@ def _rules(
         rule = typed(lower(refinement.rule, inside), ir.BOOL, refinement.rule, inside, user)
         if rule is None:
             continue
-        if not scope.is_constant(rule) and not _only_params(rule):
+        if not _only_params(rule):
             text = "a refinement speaks of the parameter and constants only"
             scope.error("not-constant", text, refinement)
             continue
@@ -151,7 +152,7 @@ def _derived(default: object, type: ir.Type, scope: Scope, lower: Lower) -> ir.N
 
 
 def _only_params(rule: ir.Node) -> bool:
-    return not any(isinstance(part, (ir.Var, ir.Load)) for part in ir.postorder(rule))
+    return all(name.startswith("param:") for name in dependence()(rule))
 
 
 def _fits_axes(
