@@ -119,9 +119,9 @@ def setting(
     given = {name: words.value(name, word) for name, word in (params or {}).items()}
     tensors = {name: words.entries(name, word) for name, word in (inputs or {}).items()}
     along = partial(_entries_along, pattern, {**given, **tensors})
-    kv_heads = kv_heads or (None if heads else along("kv_head"))
+    kv_heads = kv_heads or along("kv_head")
     heads = heads or along("head") or kv_heads or (2 if by_head(pattern) else 1)
-    kv_heads = kv_heads or along("kv_head") or heads
+    kv_heads = kv_heads or heads
     if heads % kv_heads:
         raise SettingError(f"{heads} heads are no multiple of {kv_heads} key heads")
     n_layers = n_layers or along("layer") or layer + 1
@@ -223,9 +223,9 @@ def _params(
     counts: Mapping[str, int],
     made_up: list[str],
 ) -> dict[str, Any]:
-    """The values of all parameters, scalars first; `made_up` gets a sentence for made-up ones."""
+    """The values of all parameters; `made_up` gets a sentence for each that nobody gave."""
     values: dict[str, Any] = {}
-    for scalar in sorted(pattern.params, key=lambda p: p.axes is not None):
+    for scalar in pattern.params:
         values[scalar.name] = _param(scalar, given, counts, made_up, values)
     return values
 
