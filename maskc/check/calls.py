@@ -48,13 +48,14 @@ def definition(
     """The value of a `def`, `let` or `const` for the arguments of `node`."""
     declaration = target.declaration
     assert not isinstance(declaration, syntax.Pattern), "patterns have statements, not a body"
-    inside = callee_scope(target, node, scope)
     if isinstance(declaration, syntax.Const):
-        inside = replace(inside, in_score=None, guarded=False)
-        parameters: tuple[syntax.Parameter, ...] = ()
-    else:
-        parameters = declaration.parameters
-    bound = bind(declaration.name, parameters, node, scope, inside, lower)
+        memo = scope.room.memo
+        if id(declaration) not in memo:
+            inside = replace(callee_scope(target, node, scope), in_score=None, guarded=False)
+            constant(declaration, inside, lower)
+        return memo[id(declaration)]
+    inside = callee_scope(target, node, scope)
+    bound = bind(declaration.name, declaration.parameters, node, scope, inside, lower)
     if bound is None:
         return POISON
     values = tuple(b.value for b in bound)
@@ -66,20 +67,24 @@ def definition(
     )
     memo = scope.room.memo
     if key not in memo:
-        if scope.room.shallow and not isinstance(declaration, syntax.Const):
+        if scope.room.shallow:
             return POISON
         inside = replace(inside, names=_with(inside.names, bound))
-        if isinstance(declaration, syntax.Const):
-            try:
-                value = lower(declaration.value, inside)
-            except TooLarge:
-                # The consts that reach this one are as large: they are not to be tried again.
-                memo[key] = POISON
-                raise
-            settled = not isinstance(value, (AxisName, Poison, Table))
-            memo[key] = scope.room.nodes.settled(value) if settled else value
-        else:
-            memo[key] = lower(declaration.body, inside)
+        memo[key] = lower(declaration.body, inside)
+    return memo[key]
+
+
+def constant(declaration: syntax.Const, inside: Scope, lower: Lower) -> Value:
+    """The value of a `const`, which is the same wherever it is named; `inside`: its own view."""
+    memo, key = inside.room.memo, id(declaration)
+    try:
+        value = lower(declaration.value, inside)
+    except TooLarge:
+        # The consts that reach this one are as large: they are not to be tried again.
+        memo[key] = POISON
+        raise
+    settled = not isinstance(value, (AxisName, Poison, Table))
+    memo[key] = inside.room.nodes.settled(value) if settled else value
     return memo[key]
 
 

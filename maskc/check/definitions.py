@@ -6,12 +6,12 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from maskc import ir, syntax
-from maskc.check.calls import TYPES, type_meant
+from maskc.check.calls import TYPES, constant, type_meant
 from maskc.check.expressions import lower
 from maskc.check.kinds import typed
 from maskc.check.names import check_name, name_span
 from maskc.check.scope import Room, Scope
-from maskc.check.values import POISON, AxisName, Entry, Global, Names, Poison, Table, Value
+from maskc.check.values import POISON, AxisName, Entry, Global, Names, Poison, Value
 from maskc.diagnostics import Label
 
 
@@ -23,9 +23,8 @@ def alone(target: Global, room: Room) -> None:
     scope = Scope(room, target.file, Names(), q, k, None, in_score=None, facts=None)
     room.level = 0
     if isinstance(node, syntax.Const):
-        value = lower(node.value, scope)
-        if not isinstance(value, (AxisName, Poison, Table)):
-            value = room.nodes.settled(value)
+        known = id(node) in room.memo
+        value = room.memo[id(node)] if known else constant(node, scope, lower)
         if not isinstance(value, (ir.Const, Poison)):
             text = f"`{node.name}` is not a constant"
             hint = "a const is made of literals and other consts"

@@ -7,7 +7,7 @@ import pytest
 from check.pointwise import checked, errors
 from maskc import ir
 from maskc.check import check, patterns
-from maskc.check.nodes import MOST_DEPTH, MOST_NODES
+from maskc.check.nodes import MOST_DEPTH, MOST_NODES, Nodes
 from maskc.check.spaces import plan_of
 from maskc.diagnostics import MaskcError
 from maskc.grammar.parse import parse, source
@@ -103,6 +103,13 @@ def test_a_space_that_cannot_agree_is_not_read_for_each_call(monkeypatch):
     found = errors(f"pattern base {{\n space {space}\n mask causal\n}}\n{callers}")
     assert [d.id for d in found] == ["spaces-differ"] * 30
     assert len([node for node in read if node is not None]) == 1
+
+
+def test_a_const_is_read_once_however_many_name_it(monkeypatch):
+    read, op = [], Nodes.op
+    monkeypatch.setattr(Nodes, "op", lambda *a: (read.append(a[1]), op(*a))[1])
+    checked(chain("const a0 = 1", "const a{here} = a{before} + a{before} - a0\n", ""))
+    assert read == ["add", "sub"] * N
 
 
 def test_thousands_of_errors_are_counted():
