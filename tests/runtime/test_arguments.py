@@ -9,6 +9,7 @@ import handmade
 import pytest
 import torch
 
+from maskc.codegen.runtime.arguments import MOST_SLICES
 from maskc.codegen.runtime.attention import Attention
 from maskc.codegen.runtime.call import Call, Input, Param
 
@@ -188,6 +189,20 @@ def test_layer_is_asked_for_where_the_mask_depends_on_it():
         pattern.bind(8, heads=2, layer=1, n_layers=4, width=[[1, 2], [3, 4], [5, 6]])
     with pytest.raises(ValueError, match="n_layers is missing: causal depends on it"):
         with_(uses_n_layers=True).bind(8)
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (2, 3, 4)])
+def test_a_tensor_of_other_axes_shows_no_number_of_layers(shape):
+    pattern = with_(inputs=(Input("bias", "float", ("head", "layer")),))
+    told = f"input bias has {len(shape)} axes {list(shape)}; wanted 2: float[head, layer]"
+    with pytest.raises(ValueError, match=re.escape(told)):
+        pattern.bind(8, heads=2, bias=torch.zeros(shape))
+
+
+def test_as_many_slices_as_there_may_be_are_taken():
+    assert STREAMING.bind(1, batch=MOST_SLICES // 2, heads=2).batches == MOST_SLICES // 2
+    with pytest.raises(ValueError, match="slices, batch by heads; wanted at most"):
+        STREAMING.bind(1, batch=MOST_SLICES // 2 + 1, heads=2)
 
 
 def test_lists_keep_their_length_as_a_size():

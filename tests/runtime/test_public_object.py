@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import sys
+from types import SimpleNamespace
 
 import handmade
 import pytest
@@ -278,6 +279,19 @@ def test_explain_takes_the_tile_of_the_back_end_that_would_run():
     on_gpu = STREAMING.explain(256, device="cuda:0")
     assert (on_gpu["back end"], on_gpu["block"]) == ("triton", (128, 128))
     assert STREAMING.explain(256, block=32)["block"] == (32, 32)
+
+
+@pytest.mark.parametrize(
+    ("is_cuda", "dtype", "backend"),
+    [
+        (True, torch.bfloat16, "triton"),
+        (True, torch.float32, "triton"),
+        (True, torch.float64, "torch"),
+        (False, torch.float32, "torch"),
+    ],
+)
+def test_kernels_run_where_there_is_a_gpu_and_they_have_the_dtype(is_cuda, dtype, backend):
+    assert STREAMING._backend("auto", SimpleNamespace(is_cuda=is_cuda, dtype=dtype)) == backend
 
 
 def test_a_pattern_is_pickled_by_its_module(monkeypatch):

@@ -190,3 +190,14 @@ def test_a_sink_of_the_wrong_shape_is_told():
         PATTERNS.logit(q, k, v, sink=torch.zeros(3))
     with pytest.raises(TypeError, match="input sink is missing"):
         PATTERNS.logit(q, k, v)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_output_in_16_bits_is_rounded_once(backend, dtype):
+    narrow = tensors(dtype)
+    wide = [x.float() for x in narrow]
+    sink = torch.linspace(-2, 3, HEADS)
+    got, exact = (PATTERNS.logit(*x, sink=sink, backend=backend) for x in (narrow, wide))
+    assert got.dtype == dtype
+    assert torch.equal(got, exact.to(dtype))
