@@ -272,6 +272,8 @@ def test_explain_says_tiles_cost_and_back_end():
     assert told["dense FLOPs"] == 256 * 2 * 4096**2
     assert told["amplification"] == layout.computed_pairs / layout.kept_pairs
     assert told["back end"] == "torch"
+    narrow = STREAMING.explain(4096, heads=2, head_dim=64, value_dim=16)
+    assert narrow["FLOPs"] == 2 * (64 + 16) * layout.computed_pairs
 
 
 def test_explain_takes_the_tile_of_the_back_end_that_would_run():
