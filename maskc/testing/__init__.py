@@ -10,11 +10,16 @@ def test_local_is_exact(call):
     assert_matches_dense(pattern, call)
 """
 
-from maskc.testing.call import Call
-from maskc.testing.calls import calls
-from maskc.testing.fuzzing import Failure, FuzzReport, fuzz
-from maskc.testing.oracle import assert_matches_dense
-from maskc.testing.trees import FEATURES, specs
+from maskc.extras import missing
+
+try:
+    from maskc.testing.call import Call
+    from maskc.testing.calls import calls
+    from maskc.testing.fuzzing import Failure, FuzzReport, fuzz
+    from maskc.testing.oracle import assert_matches_dense
+    from maskc.testing.trees import FEATURES, specs
+except ModuleNotFoundError as error:
+    raise missing("maskc.testing", error) from None
 
 __all__ = [
     "FEATURES",

@@ -182,6 +182,7 @@ for name, load in {
     "load": lambda: maskc.load(sys.argv[1] + "/spec.attn"),
     "loads": lambda: maskc.loads("pattern p = causal"),
     "hook": lambda: __import__("spec"),
+    "testing": lambda: __import__("maskc.testing"),
     "wrong": lambda: maskc.loads("pattern p = casual"),
 }.items():
     try:
@@ -198,7 +199,8 @@ def test_without_torch_loading_says_how_to_get_it(tmp_path):
     told = in_another_process(WITHOUT_TORCH, str(tmp_path)).splitlines()
     sentence = "a compiled pattern needs torch: pip install 'maskc[run]' True"
     assert told[:3] == [f"{name} {sentence}" for name in ("load", "loads", "hook")]
-    assert told[3].startswith("wrong error[unknown-name]")
+    assert told[3] == "testing maskc.testing needs torch: pip install 'maskc[run]' True"
+    assert told[4].startswith("wrong error[unknown-name]")
 
 
 def test_a_module_that_fails_to_run_leaves_nothing_behind():
