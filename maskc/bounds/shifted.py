@@ -95,7 +95,7 @@ class _Steps:
 
     def __init__(self, rectangles: Rectangles, of_key: Node) -> None:
         self.rectangles = rectangles
-        self.of_position = {Q: _Step(SHIFT, TRUE), K: _Step(of_key, TRUE)}
+        self.of_position: dict[Node, _Step] = {Q: _Step(SHIFT, TRUE), K: _Step(of_key, TRUE)}
         self.names = rectangles.names
         self.reader = rectangles.reader(WHOLE)
         self._same: dict[Node, Node] = {}
