@@ -130,3 +130,28 @@ def test_every_comment_of_a_drawn_spec_survives(text: str) -> None:
 @given(commented(st.just(EVERYTHING)))
 def test_several_comments_survive_together(text: str) -> None:
     hold(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("pattern p { # why\n mask a\n}", "pattern p {  # why\n    mask a\n}\n"),
+        ("pattern p { # why\n # and\n mask a\n}", "pattern p {  # why\n    # and\n    mask a\n}\n"),
+        ("pattern p { ## why\n mask a\n}", "pattern p {  # why\n    mask a\n}\n"),
+        ("pattern p { # alone\n}", "pattern p {  # alone\n}\n"),
+        (
+            "pattern p( # why\n a: int) {\n mask b\n}",
+            "pattern p(\n    # why\n    a: int,\n) {\n    mask b\n}\n",
+        ),
+        (
+            "pattern p { # one\n let a = # two\n b\n mask a\n}",
+            "pattern p {  # one\n    let a =\n        # two\n        b\n    mask a\n}\n",
+        ),
+        (
+            "pattern p {\n mask match h { # why\n 0 => a }\n}",
+            "pattern p {\n    mask match h {\n        # why\n        0 => a,\n    }\n}\n",
+        ),
+    ],
+)
+def test_a_comment_behind_a_brace_stays_with_what_it_opens(text: str, wanted: str) -> None:
+    assert hold(text) == wanted
