@@ -32,7 +32,7 @@ def as_json(command: Command) -> Command:
 
 def length(otherwise: int) -> Callable[[Command], Command]:
     """`--n`, the number of keys; `otherwise`: what it is where nothing says it."""
-    told = f"Keys; by default as many as the sizes of a space make, else {otherwise:,}."
+    told = f"Keys; by default as many as sizes make or an input has entries, else {otherwise:,}."
     return click.option("--n", type=LENGTH, help=told)
 
 

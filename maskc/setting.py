@@ -93,8 +93,9 @@ def setting(
 
     Args:
         pattern: the checked pattern.
-        n_k: number of keys; None for as many as the sizes make, else for `otherwise`.
-        n_q: number of query rows, None for as many as the sizes make, else for n_k.
+        n_k: number of keys; None for as many as the sizes make or an input has entries, else for
+            `otherwise`.
+        n_q: number of query rows; None likewise, else for n_k.
         otherwise: number of keys that nothing else says.
         heads: query heads; None for as many as a table or input has entries, else for 2 where the
             mask depends on the head, else 1.
@@ -130,13 +131,14 @@ def setting(
     made_up: list[str] = []
     counts = {"head": heads, "kv_head": kv_heads, "layer": n_layers, "batch": 1}
     sizes = sizes or {}
+    seen_k = along("token") or along("k")
     if shrink:
-        n = n_k or _own_lengths(pattern, given, counts, sizes)[1] or otherwise
+        n = n_k or _own_lengths(pattern, given, counts, sizes)[1] or seen_k or otherwise
         given |= stand_in.shrunk(pattern, n, given, made_up)
     own_q, own_k = _own_lengths(pattern, given, counts, sizes)
-    n_k = n_k or own_k or otherwise
+    n_k = n_k or own_k or seen_k or otherwise
     call = Setting(
-        n_q=n_q or own_q or n_k,
+        n_q=n_q or own_q or along("q") or n_k,
         n_k=n_k,
         heads=heads,
         kv_heads=kv_heads,
@@ -171,13 +173,18 @@ def setting(
 
 
 def _entries_along(pattern: ir.Pattern, given: Mapping[str, Any], axis: str) -> int | None:
-    """As many entries as a table or input has along an axis, given or by default."""
+    """As many entries as a table or input has along an axis, given or by default.
+
+    An input may lack its leading axes, as one row serves them all; a table lacks none.
+    """
     for declared in (*pattern.params, *pattern.inputs):
         axes = declared.axes or ()
         entries: Any = given.get(declared.name, getattr(declared, "default", None))
-        if axis not in axes or _depth(entries) != len(axes):
+        lacks = len(axes) - _depth(entries)
+        is_row = isinstance(declared, ir.Tensor) and 0 < lacks < len(axes)
+        if axis not in axes[lacks if is_row else 0 :] or not (is_row or lacks == 0):
             continue
-        for _ in range(axes.index(axis)):
+        for _ in range(axes.index(axis) - lacks):
             entries = entries[0]
         return len(entries)
     return None

@@ -200,7 +200,8 @@ def test_a_file_that_does_not_fit_the_disk_is_not_begun(words, tmp_path):
     "values", ["0*3", "0*99999999999", "a", "", "@missing.json", "[[0, 1], [1]]", "1.5*48", "0*-1"]
 )
 def test_wrong_inputs_are_named(maskc, values):
-    run = maskc("show", EXAMPLES / "packed_documents.attn", "--input", f"doc={values}")
+    words = ("--n", 48, "--input", f"doc={values}")
+    run = maskc("show", EXAMPLES / "packed_documents.attn", *words)
     assert run.code == 1
     assert "doc" in run.err
 

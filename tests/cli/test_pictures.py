@@ -218,6 +218,28 @@ def test_there_are_as_many_heads_and_layers_as_an_input_has_entries():
         setting(pattern, 6, heads=2, inputs={"w": "1*3,2"})
 
 
+@pytest.mark.parametrize(
+    ("axes", "word", "n_q", "n_k"),
+    [
+        ("batch, token", "0*3,1*4", 7, 7),
+        ("head, k", "@nested", 3, 3),
+        ("head, k", "1*3", 3, 3),
+        ("q, k", "@nested", 2, 3),
+        ("q, k", "1*3", 3, 3),
+        ("4, k", "1*3", 3, 3),
+        ("head", "1,2", 24, 24),
+        ("m", "1,2", 24, 24),
+    ],
+)
+def test_there_are_as_many_tokens_as_an_input_has_entries(axes, word, n_q, n_k, tmp_path):
+    (tmp_path / "nested").write_text("[[1, 2, 3], [4, 5, 6]]")
+    word = word.replace("@", f"@{tmp_path}/")
+    pattern = only(f"pattern p {{\n    input t: int[{axes}]\n    mask causal\n}}")
+    given = {"sizes": {"m": 2}} if axes == "m" else {}
+    call = setting(pattern, None, otherwise=24, inputs={"t": word}, **given)
+    assert (call.n_q, call.n_k) == (n_q, n_k)
+
+
 def test_a_layer_past_those_of_its_table_is_refused():
     pattern = only("pattern p(w: int[layer] = [1, 2, 3]) = recent(w)")
     assert setting(pattern, 6, layer=2).n_layers == 3
