@@ -89,7 +89,7 @@ class Attention:
             ValueError: naming tensor, axis, wanted and got.
 
         """
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_dynamo_compiling():
             more = {"scale": scale, "return_lse": return_lse, "backend": backend, "block": block}
             return _untraced(type(self))(self, q, k, v, **more, **arguments)
         check_qkv(q, k, v)

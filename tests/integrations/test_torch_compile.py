@@ -71,3 +71,14 @@ def test_a_whole_graph_is_refused_with_the_reason(compiled):
     torch.compiler.reset()
     with pytest.raises(RuntimeError, match="the layout of a mask is made outside of graphs"):
         compiled(block, fullgraph=True)(x)
+
+
+def test_an_export_that_runs_the_call_is_refused_by_torch():
+    near = maskc.loads("pattern near = causal & recent(5)").near
+
+    class Near(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return near(x, x, x)
+
+    with pytest.raises(RuntimeError, match="data-dependent"):
+        torch.export.export(Near(), (torch.randn(1, 1, 32, 16),), strict=False)
