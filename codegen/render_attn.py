@@ -66,7 +66,10 @@ class AttnTarget:
         if isinstance(node, ir.Load):
             return Text(f"{node.tensor}[{', '.join(part.text for part in parts)}]")
         if isinstance(node, ir.Extreme):
-            *prefix, low, high = (part.text for part in parts)
+            *leading, low, high = (part.text for part in parts)
+            prefix, until = leading[: len(node.prefix)], leading[len(node.prefix) :]
+            if until:
+                prefix = [f"{a}..{b}" for a, b in zip(prefix, until, strict=True)]
             return Text(f"{node.kind}({node.tensor}[{', '.join([*prefix, f'{low}..{high}'])}])")
         if isinstance(node, ir.Tally):
             return Text(f"tally({parts[0].text}, {parts[1].text})")

@@ -142,11 +142,16 @@ class TorchTarget:
         return f"{result} = {result} {sign} {body.at(render.UNARY)}"
 
     def _extreme(self, node: ir.Extreme, parts: Sequence[Text]) -> Text:
-        *prefix, low, high = parts
-        inner = "".join(f"{part.text}, " for part in prefix)
+        *leading, low, high = parts
+        n = len(node.prefix)
+        prefix, until = (
+            Text(f"({''.join(f'{part.text}, ' for part in some).strip()})")
+            for some in (leading[:n], leading[n:])
+        )
         ends = [self._ranged(*end) for end in zip((node.low, node.high), (low, high), strict=True)]
         name = Text(f'"{node.tensor}"')
-        return render.call(f"tables.range_{node.kind}", [name, Text(f"({inner.strip()})"), *ends])
+        arguments = [name, prefix, *ends, *([until] if node.until else [])]
+        return render.call(f"tables.range_{node.kind}", arguments)
 
     def _ranged(self, node: Node, text: Text) -> Text:
         return text if self.is_tensor(node) else Text(f"along({text.text}, q0)")

@@ -185,9 +185,9 @@ class Fold(Compound):
 class Extreme(Compound):
     """The least ("min") or greatest ("max") entry of a tensor over a range of its last index.
 
-    `prefix` are the exact leading indices; the range `low` to `high` is inclusive; entries outside
-    the tensor read 0. Of bools, "min" is whether all, "max" whether any are true. With low > high
-    the value means nothing. The rectangle reading makes these.
+    `low` to `high` is inclusive, `prefix` the exact leading indices; entries outside read 0. With
+    `until`, those are ranges too: of all rows from `prefix` to `until`, in order of memory, whole,
+    and of 0 where an index is outside. Of bools, "min" is whether all, "max" whether any are true.
     """
 
     kind: str
@@ -196,12 +196,13 @@ class Extreme(Compound):
     low: Node
     high: Node
     type: Type = INT
+    until: tuple[Node, ...] = ()
 
     def _label(self) -> tuple[object, ...]:
-        return ("Extreme", self.kind, self.tensor, self.type.value)
+        return ("Extreme", self.kind, self.tensor, self.type.value, len(self.until))
 
     def _parts(self) -> tuple[Node, ...]:
-        return (*self.prefix, self.low, self.high)
+        return (*self.prefix, *self.until, self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -289,7 +290,8 @@ def rebuild(node: Node, parts: tuple[Node, ...]) -> Node:
         case Fold():
             return Fold(node.kind, node.variable, *parts)
         case Extreme():
-            return Extreme(node.kind, node.tensor, parts[:-2], parts[-2], parts[-1], node.type)
+            n = len(node.prefix)
+            return Extreme(node.kind, node.tensor, parts[:n], *parts[-2:], node.type, parts[n:-2])
         case Tally():
             return Tally(parts[2], parts[0], parts[1])
         case _:

@@ -88,6 +88,10 @@ def _made(
             )
         case ir.Extreme():
             *prefix, low, high = (_value(i, values, tensors, known) for i in ir.children(node))
+            if node.until:
+                n = len(node.prefix)
+                ends = list(zip((*prefix[:n], low), (*prefix[n:], high), strict=True))
+                return _of_rows(tensors[node.tensor], ends, node.kind, node.type)
             inside = range(max(low, -1), min(high, _longest(tensors[node.tensor])) + 1)
             entries = [_entry(tensors[node.tensor], [*prefix, i], node.type) for i in inside]
             return (min if node.kind == "min" else max)(entries or [_ZERO[node.type]])
@@ -100,6 +104,25 @@ def _entry(tensor: Any, index: Sequence[int], type: ir.Type) -> Any:
             return _ZERO[type]
         tensor = tensor[i]
     return tensor
+
+
+def _of_rows(tensor: Any, ends: Sequence[tuple[int, int]], kind: str, type: ir.Type) -> Any:
+    """The extreme of the rows between leading indices, and of 0 where an index is outside."""
+    rows: list[tuple[tuple[int, ...], Any]] = [((), tensor)]
+    for _ in ends[:-1]:
+        rows = [((*at, i), part) for at, row in rows for i, part in enumerate(row)]
+    sizes = [1 + max(index) for index in zip(*(at for at, _ in rows), strict=True)]
+    sizes.append(len(rows[0][1]) if rows else 0)
+    outside = len(sizes) < len(ends) or any(
+        low < 0 or high >= size for (low, high), size in zip(ends, sizes, strict=True)
+    )
+    first, last = (
+        tuple(min(max(end[i], 0), size - 1) for end, size in zip(ends[:-1], sizes, strict=False))
+        for i in range(2)
+    )
+    entries = [entry for at, row in rows if first <= at <= last for entry in row]
+    entries += [_ZERO[type]] if outside or not entries else []
+    return (min if kind == "min" else max)(entries)
 
 
 def _longest(tensor: Any) -> int:

@@ -137,8 +137,10 @@ def fold(
         return torch.zeros(n_slices, dtype=torch.int64, device=device), rows, columns
     mark = _mark(rows.partial_start, rows.partial, n_rows, n_slices) * 31
     mark += _mark(rows.full_start, rows.full, n_rows, n_slices)
-    _, group = torch.unique(mark, return_inverse=True)
+    found, group = torch.unique(mark, return_inverse=True)
     index = torch.arange(n_slices, device=device)
+    if found.numel() == n_slices:
+        return index, rows, columns
     first = torch.full_like(index, n_slices).scatter_reduce_(0, group, index, "amin")[group]
     for start, runs in ((rows.partial_start, rows.partial), (rows.full_start, rows.full)):
         first = torch.where(_same_as(first, start, runs, n_rows), first, index)

@@ -63,6 +63,7 @@ class RangeTables(Tables):
     def __init__(self, spec: Spec, call: Call, slices: Call | None = None) -> None:
         super().__init__(spec, call, slices)
         self._ranges: dict[tuple[str, bool], RangeTable] = {}
+        self._rows: dict[tuple[str, bool], RangeTable] = {}
 
     def range_min(
         self,
@@ -70,6 +71,7 @@ class RangeTables(Tables):
         prefix: tuple[torch.Tensor | int, ...],
         low: torch.Tensor,
         high: torch.Tensor,
+        until: tuple[torch.Tensor | int, ...] = (),
     ) -> torch.Tensor:
         """The least entry of input `name` over inclusive ranges of its last index, [n].
 
@@ -78,11 +80,13 @@ class RangeTables(Tables):
             prefix: the exact leading indices, each int64 [n] or one for all.
             low: int64 [n], first index; indices out of range read 0.
             high: int64 [n], last index, inclusive.
+            until: where leading indices are ranges too, their last ones: then of all rows from
+                `prefix` to `until`, in order of memory and whole, and of 0 where one is outside.
 
         NaN counts as -inf, so that what is proved from the bounds stays true.
 
         """
-        return self._range(name, False)(prefix, low, high)
+        return self._found(name, False, prefix, low, high, until)
 
     def range_max(
         self,
@@ -90,16 +94,38 @@ class RangeTables(Tables):
         prefix: tuple[torch.Tensor | int, ...],
         low: torch.Tensor,
         high: torch.Tensor,
+        until: tuple[torch.Tensor | int, ...] = (),
     ) -> torch.Tensor:
         """The greatest entry of input `name`, as `range_min`; NaN counts as inf."""
-        return self._range(name, True)(prefix, low, high)
+        return self._found(name, True, prefix, low, high, until)
 
-    def _range(self, name: str, greatest: bool) -> RangeTable:
-        table = self._ranges.get((name, greatest))
-        if table is None:
-            table = RangeTable(self.call.tensors[name], greatest)
-            self._ranges[name, greatest] = table
-        return table
+    def _found(
+        self,
+        name: str,
+        greatest: bool,
+        prefix: tuple[torch.Tensor | int, ...],
+        low: torch.Tensor,
+        high: torch.Tensor,
+        until: tuple[torch.Tensor | int, ...],
+    ) -> torch.Tensor:
+        tensor = self.call.tensors[name]
+        if not until or not tensor.numel():
+            if (name, greatest) not in self._ranges:
+                self._ranges[name, greatest] = RangeTable(tensor, greatest)
+            return self._ranges[name, greatest](prefix, low, high)
+        if (name, greatest) not in self._rows:
+            for is_most, rows in enumerate(tensor.aminmax(dim=-1)):
+                self._rows[name, bool(is_most)] = RangeTable(rows.flatten(), bool(is_most))
+        first, last = (torch.zeros_like(low) for _ in range(2))
+        outside = (low < 0) | (high >= tensor.shape[-1])
+        for size, start, end in zip(tensor.shape[:-1], prefix, until, strict=True):
+            start, end = (torch.as_tensor(x, device=tensor.device) for x in (start, end))
+            outside = outside | (start < 0) | (end >= size)
+            first = first * size + start.clamp(0, size - 1)
+            last = last * size + end.clamp(0, size - 1)
+        table = self._rows[name, greatest]
+        found = table((), first, last)
+        return torch.where(outside, table.better(found, table.zero), found)
 
 
 class RangeTable:
@@ -148,7 +174,7 @@ class RangeTable:
             low, high = torch.minimum(low, high), torch.maximum(low, high)
             nothing = nothing | (high < 0) | (low > last)
             found = self._inside(row, low.clamp(0, last), high.clamp(0, last))
-            found = torch.where(outside, self._better(found, self.zero), found)
+            found = torch.where(outside, self.better(found, self.zero), found)
         return torch.where(nothing, self.zero, found)
 
     def _row_of(
@@ -179,8 +205,8 @@ class RangeTable:
         ends = torch.minimum(first + 1, last), torch.maximum(last - 1, first)
         inner = self._between(CHUNK, row, *ends)
         position = (row * self.values.shape[1]).expand(low.shape)
-        found = self._better(from_low[position + low], to_high[position + high])
-        found = torch.where(last - first > 1, self._better(found, inner), found)
+        found = self.better(from_low[position + low], to_high[position + high])
+        found = torch.where(last - first > 1, self.better(found, inner), found)
         short = (one & ~whole).nonzero().squeeze(1)
         if short.numel():
             step = torch.arange(CHUNK, device=low.device)
@@ -201,7 +227,7 @@ class RangeTable:
         start = level * n + row * n_chunks
         right = last + 1 - torch.bitwise_left_shift(torch.ones_like(level), level)
         flat = self.levels[chunk].view(-1)
-        return self._better(flat[start + first], flat[start + right])
+        return self.better(flat[start + first], flat[start + right])
 
     def _sparse(self, chunk: int) -> torch.Tensor:
         """Level j, entry i: over chunks i .. i + 2^j - 1 of one row, [levels, rows * chunks]."""
@@ -211,7 +237,7 @@ class RangeTable:
         while 2 * step <= n_chunks:
             below = levels[-1]
             level = below.clone()
-            level[:, :-step] = self._better(below[:, :-step], below[:, step:])
+            level[:, :-step] = self.better(below[:, :-step], below[:, step:])
             levels.append(level)
             step *= 2
         return torch.stack(levels).view(len(levels), -1)
@@ -221,15 +247,16 @@ class RangeTable:
         chunks = self.values.view(self.rows, -1, CHUNK)
         right, left = chunks.clone(), chunks.clone()
         for i in range(1, CHUNK):
-            left[..., i] = self._better(left[..., i], left[..., i - 1])
-            right[..., -1 - i] = self._better(right[..., -1 - i], right[..., -i])
+            left[..., i] = self.better(left[..., i], left[..., i - 1])
+            right[..., -1 - i] = self.better(right[..., -1 - i], right[..., -i])
         return right.view(-1), left.view(-1)
 
-    def _better(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    def better(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """The lesser (greater) of both, elementwise."""
         return torch.maximum(a, b) if self.greatest else torch.minimum(a, b)
 
     def _reduce(self, x: torch.Tensor, axis: int) -> torch.Tensor:
-        return x.amax(axis) if self.greatest else x.amin(axis)
+        return x.aminmax(dim=axis)[self.greatest]
 
 
 def _infinity(values: torch.Tensor, positive: bool) -> torch.Tensor:

@@ -157,7 +157,11 @@ class Intervals:
         if any(i.varying for i in parts[:-1]):
             single = c.both(*(i.one for i in parts))
             exact = ir.Load(node.tensor, lows, node.type)
-            least, most = _extremes(node)
+            highs = tuple(i.high for i in parts if i.high is not None)
+            least, most = (
+                ir.Extreme(kind, node.tensor, lows[:-1], *last.bounded, node.type, highs[:-1])
+                for kind in ("min", "max")
+            )
             return Interval(
                 c.select(single, exact, least),
                 c.select(single, exact, most),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import handmade
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import maskc
+from maskc import ir, points
 from maskc.codegen.runtime.attention import Attention
 from maskc.codegen.runtime.call import Input
+from maskc.codegen.runtime.reader import Reader
 from maskc.codegen.runtime.tables import RangeTable, RangeTables, Tables
 from subjects import many
 
@@ -34,6 +39,36 @@ def test_range_minima_and_maxima_are_those_of_the_entries(data):
         entries = [int(tensor[r, j]) if inside and 0 <= j < n else 0 for j in range(a, b + 1)]
         assert int(least((row,), low, high)[i]) == min(entries)
         assert int(greatest((row,), low, high)[i]) == max(entries)
+
+
+@settings(max_examples=many(4))
+@given(st.lists(st.integers(1, 5), min_size=2, max_size=3), st.data())
+def test_ranges_of_leading_indices_are_read_as_whole_rows(shape, data):
+    tensor = torch.randint(-50, 50, shape, generator=torch.Generator().manual_seed(len(shape)))
+    ends = [sorted(data.draw(st.tuples(*[st.integers(-1, size)] * 2))) for size in shape]
+    if data.draw(st.booleans()):
+        tensor = tensor > 0
+    kind = ir.BOOL if tensor.dtype is torch.bool else ir.INT
+    spec = handmade.spec("t", handmade.causal_keep, handmade.causal_bounds)
+    call = Attention(spec).bind(4)
+    tables = RangeTables(spec, replace(call, tensors={"x": tensor}))
+    *leading, (low, high) = [[torch.tensor([x]) for x in pair] for pair in ends]
+    prefix, until = zip(*leading, strict=True)
+    first, last = ([ir.Const(pair[i]) for pair in ends] for i in range(2))
+    for name, found in (("min", tables.range_min), ("max", tables.range_max)):
+        node = ir.Extreme(name, "x", tuple(first[:-1]), first[-1], last[-1], kind, tuple(last[:-1]))
+        wanted = points.evaluate(node, {}, {"x": tensor.tolist()})
+        assert found("x", prefix, low, high, until).tolist() == [wanted]
+
+
+def test_a_tile_of_a_table_of_both_positions_is_told_by_its_rows():
+    pattern = maskc.loads("pattern p {\n input count: int[q, k]\n mask count[q, k] > 0\n}").p
+    count = torch.ones(64, 64, dtype=torch.int64)
+    count[32:] = 0
+    reader = Reader(pattern.spec, pattern.bind(64, count=count), (16, 16))
+    q0, k0 = torch.tensor([0, 16, 32, 48]), torch.tensor([0, 16, 32, 0])
+    every, some, _, _ = reader.bounds(torch.zeros_like(q0), q0, q0 + 15, k0, k0 + 15)
+    assert every.tolist() == some.tolist() == [True, True, False, False]
 
 
 def test_nan_is_no_bound():
