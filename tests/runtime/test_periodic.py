@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ from maskc import ir, points
 from maskc.bounds.periodic import repetition
 from maskc.codegen.runtime.subdivide import build_layout
 from maskc.ir import Const, Op, Param, Var
-from subjects import many
+from subjects import many, tiles_of
 
 Q, K, D = Var("q"), Var("k"), Op("sub", (Var("q"), Var("k")))
 CAUSAL = Op("le", (K, Q))
@@ -120,3 +122,23 @@ def test_a_period_no_longer_than_a_tile_tells_most_tiles_together(period):
 def test_what_does_not_repeat_is_not_said_to(mask):
     """Moduli have one value for a call; what is inside is a sum of positions."""
     assert repetition(mask) is None
+
+
+RESIDUES = (
+    *("q % 8 == 7", "k % 8 == 7", "q % 8 < 3 & k % 4 == 1", "q % 16 > 10 | k % 16 > 12"),
+    *("causal & (q - k) % 8 == 0", "(q + k) % 8 == 3"),
+)
+
+
+@pytest.mark.parametrize("mask", RESIDUES)
+def test_the_last_tiles_of_a_mask_that_repeats_are_read_where_they_are_short(mask, monkeypatch):
+    """Few tiles are read one by one; here rectangles of few are halved as those of many."""
+    pattern = maskc.loads(f"pattern p = {mask}").p
+    assert pattern.spec.uniform is not None
+    monkeypatch.setitem(vars(sys.modules[type(pattern).__module__]), "CHEAP", 0)
+    pattern.layouts.clear()
+    for n_q, n_k in ((243, 229), (115, 256), (128, 229), (259, 200)):
+        kept = pattern.dense_mask(n_q, n_k)[0, 0]
+        layout = pattern.layout(n_q, n_k, block=(16, 32))
+        assert torch.equal(layout.tiles(), tiles_of(kept, (16, 32)))
+        assert layout.kept_pairs == int(kept.sum())
