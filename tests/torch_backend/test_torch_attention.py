@@ -98,9 +98,9 @@ def test_keys_that_many_rows_share_are_cut_out_exactly(scale, monkeypatch):
     module = sys.modules[pattern.spec.keep.__module__]
     for limit in ("SHARED_ROWS", "LEAST_SHARED"):
         monkeypatch.setattr(module, limit, getattr(module, limit) // scale)
-    n = 2200 // scale
+    n = 3200 // scale
     tensors = drawn((1, 1, n, 16), (1, 1, n, 16))
-    for window in (n, 1900 // scale):
+    for window in (n, 2200 // scale):
         hold(
             run(pattern, *tensors, window=window),
             *tensors,
