@@ -94,6 +94,13 @@ def extents(
     return Extents(sizes, grid, segments)
 
 
+def size_names(space: ir.Space) -> tuple[str, ...]:
+    """What `given` may name: the sizes that a call gives, and segments of one such length."""
+    free = list(_free(space))
+    segments = [segment for segment, extent, _ in free if segment and not extent.is_axis]
+    return tuple(dict.fromkeys([*(size for _, _, size in free), *segments]))
+
+
 def _by_size(space: ir.Space, given: Sizes) -> dict[str, int]:
     """What is given, by the name of the size: a segment's own name will do."""
     free = list(_free(space))
@@ -159,9 +166,14 @@ def _is_size(extent: ir.Extent, name: str) -> bool:
 
 
 def _positions(side: ir.Side, known: Mapping[str, Any]) -> int:
-    return sum(
-        prod(points.evaluate(extent.value, known) for extent in own) for _, own in side.segments
-    )
+    return sum(prod(_extent(extent, known) for extent in own) for _, own in side.segments)
+
+
+def _extent(extent: ir.Extent, known: Mapping[str, Any]) -> int:
+    size = points.evaluate(extent.value, known)
+    if size < 0:
+        raise SettingError(f"the spec makes `{extent.name}` {size:,}; wanted at least 0")
+    return size
 
 
 def _total(side: ir.Side, known: Mapping[str, Any]) -> int | None:
@@ -230,7 +242,7 @@ def _rows(
     for i in range(max(counts, default=1)):
         own = {name: several[name][i] if name in several else given[name] for name in free}
         known = {**values, **{f"size:{name}": size for name, size in own.items()}}
-        rows.append(tuple(points.evaluate(axis.value, known) for axis in axes))
+        rows.append(tuple(_extent(axis, known) for axis in axes))
     return rows
 
 

@@ -15,7 +15,7 @@ from math import prod
 from typing import Any
 
 from maskc import ir, points, stand_in, words
-from maskc.extents import SettingError, Sizes, extents, lengths
+from maskc.extents import SettingError, Sizes, extents, lengths, size_names
 
 MOST_LENGTH = 1 << 24
 """Positions that a command line may ask for."""
@@ -117,6 +117,7 @@ def setting(
     """
     _known_names("parameter", params or {}, [p.name for p in pattern.params])
     _known_names("input", inputs or {}, [i.name for i in pattern.inputs])
+    _known_names("size", sizes or {}, (*size_names(pattern.space), *_open_sizes(pattern, {})))
     given = {name: words.value(name, word) for name, word in (params or {}).items()}
     tensors = {name: words.entries(name, word) for name, word in (inputs or {}).items()}
     along = partial(_entries_along, pattern, {**given, **tensors})
@@ -215,7 +216,7 @@ def by_head(pattern: ir.Pattern) -> bool:
     ) or any(axis in HEADS for table in tables for axis in table.axes or ())
 
 
-def _known_names(kind: str, given: Mapping[str, str], known: Sequence[str]) -> None:
+def _known_names(kind: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
     for name in given:
         if name not in known:
             near = get_close_matches(name, known, 1)

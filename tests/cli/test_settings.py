@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from maskc import ir, pipeline
@@ -49,3 +51,25 @@ def test_a_value_that_is_told_is_cut_at_60_letters():
     with pytest.raises(SettingError) as error:
         setting(only("pattern p(w: int = 3) = recent(w)"), 6, params={"w": given})
     assert str(error.value) == f"w is {given[:57]}...; wanted one int"
+
+
+@pytest.mark.parametrize(
+    ("space", "sizes", "told"),
+    [
+        ("space grid(y = 4, x)", {"y": 5}, "no size `y`: it has `x`"),
+        ("space text(n) ++ image: grid(y, x)", {"txet": 3}, "did you mean `text`"),
+        ("space packed grid(y, x)", {"z": (1, 2)}, "it has `y`, `x`"),
+        ("input doc: int[m, k]", {"n": 3}, "no size `n`: it has `m`"),
+        ("", {"x": 3}, "it has no sizes"),
+    ],
+)
+def test_a_size_that_the_pattern_does_not_have_is_refused(space, sizes, told):
+    with pytest.raises(SettingError, match=re.escape(told)):
+        setting(only(f"pattern p {{\n{space}\nmask everything\n}}"), None, sizes=sizes)
+
+
+@pytest.mark.parametrize("n", [None, 16])
+def test_an_extent_is_not_negative(n):
+    text = "pattern p(side: int = -4) {\nspace grid(y = side, x = side)\nmask everything\n}"
+    with pytest.raises(SettingError, match="makes `y` -4; wanted at least 0"):
+        setting(only(text), n)
