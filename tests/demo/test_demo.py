@@ -42,6 +42,7 @@ def _few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "BUDGET", 0.0)
 
 
+@pytest.mark.slow
 def test_the_first_part_finds_maskc_as_exact_as_dense_attention():
     out = io.StringIO()
     assert exactness.show(Console(file=out, width=100), "cpu", n=1088), out.getvalue()

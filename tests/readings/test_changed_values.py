@@ -29,9 +29,14 @@ MASKS = (
 )
 
 
-@pytest.mark.parametrize("mask", MASKS)
-def test_layouts_are_exact(mask):
-    pattern = maskc.loads(f"pattern p = {mask}").p
+@pytest.fixture(scope="module")
+def patterns():
+    return vars(maskc.loads("\n".join(f"pattern p{i} = {mask}" for i, mask in enumerate(MASKS))))
+
+
+@pytest.mark.parametrize("i", range(len(MASKS)), ids=MASKS)
+def test_layouts_are_exact(patterns, i):
+    pattern = patterns[f"p{i}"]
     pairs = pattern.dense_mask(SIZE)[0, 0]
     n = SIZE // BLOCK
     tiles = pairs.view(n, BLOCK, n, BLOCK).permute(0, 2, 1, 3).flatten(2)

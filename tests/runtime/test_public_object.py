@@ -230,7 +230,7 @@ def test_inputs_that_only_the_score_reads_leave_the_layout_alone():
     [
         (STREAMING, 300, 300, {"window": 100, "sinks": 4}),
         pytest.param(STREAMING, 70, 200, {"window": 30}, marks=pytest.mark.slow),
-        (HEADS, 256, 256, {"width": [5, 60]}),
+        pytest.param(HEADS, 256, 256, {"width": [5, 60]}, marks=pytest.mark.slow),
         (DOCUMENTS, 130, 130, {"doc": torch.arange(130).expand(2, -1) // 40}),
         pytest.param(POWERS, 128, 128, {}, marks=pytest.mark.slow),
     ],
