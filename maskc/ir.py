@@ -290,8 +290,8 @@ def rebuild(node: Node, parts: tuple[Node, ...]) -> Node:
         case Fold():
             return Fold(node.kind, node.variable, *parts)
         case Extreme():
-            n = len(node.prefix)
-            return Extreme(node.kind, node.tensor, parts[:n], *parts[-2:], node.type, parts[n:-2])
+            n, (low, high) = len(node.prefix), parts[-2:]
+            return Extreme(node.kind, node.tensor, parts[:n], low, high, node.type, parts[n:-2])
         case Tally():
             return Tally(parts[2], parts[0], parts[1])
         case _:
