@@ -91,23 +91,26 @@ def test_grouped_heads_and_uneven_dims_are_exact(patterns, heads, head_dim, valu
     hold(run(patterns.causal_only, *tensors), *tensors, causal(300, 300))
 
 
+SIDES = ("SHARED_ROWS", "LEAST_SHARED", "COARSE_ROWS", "LEAST_COARSE", "ROW_COST")
+AREAS = ("LEAST_PAIRS", "CALL_COST")
+
+
 @pytest.mark.parametrize("scale", [4, *slow([1])])
 def test_keys_that_many_rows_share_are_cut_out_exactly(scale, monkeypatch):
-    """A quarter of the rows and keys say the same of limits that are a quarter."""
+    """A quarter of the rows and keys say the same of tiles and limits that are a quarter."""
     pattern = apart().sinks_and_window
     module = sys.modules[pattern.spec.keep.__module__]
-    for limit in ("SHARED_ROWS", "LEAST_SHARED"):
-        monkeypatch.setattr(module, limit, getattr(module, limit) // scale)
-    n = 3200 // scale
+    for limits, factor in ((SIDES, scale), (AREAS, scale**2)):
+        for limit in limits:
+            monkeypatch.setattr(module, limit, getattr(module, limit) // factor)
+    n, block = 3200 // scale, TORCH_BLOCK[0] // scale
     tensors = drawn((1, 1, n, 16), (1, 1, n, 16))
     for window in (n, 2200 // scale):
-        hold(
-            run(pattern, *tensors, window=window),
-            *tensors,
-            sinks_and_window(n, n, window=window),
-        )
-        plan = pattern.layout(n, block=TORCH_BLOCK, window=window)._known["torch plan"]
-        assert any(piece.n_rows == module.SHARED_ROWS for piece in plan.pieces)
+        got = run(pattern, *tensors, window=window, block=block)
+        hold(got, *tensors, sinks_and_window(n, n, window=window))
+        plan = pattern.layout(n, block=block, window=window)._known["torch plan"]
+        shared = [piece for piece in plan.pieces if piece.n_rows == module.SHARED_ROWS]
+        assert shared and not all(piece.fresh for piece in plan.pieces)
 
 
 NAMES = ("both_ways", "every_eighth", "scattered", "drawn_blocks", "by_head", "few_rows", "nobody")
