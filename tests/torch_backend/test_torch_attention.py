@@ -113,6 +113,19 @@ def test_keys_that_many_rows_share_are_cut_out_exactly(scale, monkeypatch):
         assert shared and not all(piece.fresh for piece in plan.pieces)
 
 
+@pytest.mark.parametrize("name", ["sinks_and_window", "both_ways"])
+@pytest.mark.parametrize("tall", [(100, 40), (200, 150)])
+def test_chunks_of_any_size_are_exact(name, tall, monkeypatch):
+    """Tiles cut in rows and in keys, whose parts overlap by less than a tile."""
+    pattern = getattr(apart(), name)
+    module = sys.modules[pattern.spec.keep.__module__]
+    monkeypatch.setattr(module, "_fuses", lambda work: False)
+    monkeypatch.setattr(module, "TALL", tall)
+    monkeypatch.setattr(module.chunks, "__defaults__", ((40, 100), 1 << 17))
+    tensors = drawn((1, 2, 500, 16), (1, 1, 500, 16))
+    hold(run(pattern, *tensors), *tensors, pattern.dense_mask(500, heads=2, kv_heads=1))
+
+
 NAMES = ("both_ways", "every_eighth", "scattered", "drawn_blocks", "by_head", "few_rows", "nobody")
 
 
@@ -181,10 +194,11 @@ def test_a_changed_input_gives_a_new_plan(patterns):
         hold(run(patterns.documents, *tensors, doc=doc), *tensors, mask)
 
 
-@pytest.mark.parametrize("n", [40, 400])
-def test_a_score_and_its_slope_are_exact(patterns, n):
-    tensors = drawn((1, 4, n, 16), (1, 2, n, 16))
-    q, k = rows_and_keys(n, n)
+@pytest.mark.parametrize("lengths", [(40, 40), (400, 400), (150, 270)])
+def test_a_score_and_its_slope_are_exact(patterns, lengths):
+    n_q, n_k = lengths
+    tensors = drawn((1, 4, n_q, 16), (1, 2, n_k, 16))
+    q, k = rows_and_keys(n_q, n_k)
     slopes = (2.0 ** (-2.0 * torch.arange(1, 5))).view(-1, 1, 1).double()
     hold(
         run(patterns.capped, *tensors),
