@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from torch_exactness import drawn, hold, run
@@ -87,6 +89,19 @@ def test_scores_see_the_true_positions(patterns):
         mask,
         score=lambda s: 3 * torch.tanh(s / 3) + slopes * (k - q),
     )
+
+
+def test_scores_see_the_true_heads_of_walks_in_bands(patterns, monkeypatch):
+    n, pattern = 900, patterns.scored
+    assert plan_of(pattern, n, heads=6, batch=2, kv_heads=2).walks
+    tensors = drawn((2, 6, n, 16), (2, 2, n, 16), dtype=torch.bfloat16)
+    whole = run(pattern, *tensors)
+    for limit in ("BAND_ENTRIES", "BAND_PAIRS"):
+        monkeypatch.setattr(sys.modules[pattern.spec.keep.__module__], limit, 1)
+    in_bands = run(pattern, *tensors)
+    for field in ("out", "lse", "dq", "dk", "dv"):
+        a, b = (getattr(x, field).double() for x in (whole, in_bands))
+        assert torch.allclose(a, b, atol=2 * torch.finfo(torch.bfloat16).eps), field
 
 
 def test_bad_keys_do_not_spread_along_walks(patterns):
