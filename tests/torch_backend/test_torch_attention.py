@@ -42,6 +42,10 @@ pattern doubled {
     score s * 2.0
     mask causal
 }
+pattern blocks_by_head {
+    score s + alibi(head)
+    mask random_blocks(32, 2, 7) | block(32)
+}
 pattern few_rows_of_some {
     score s + alibi(head)
     mask head >= 4 & q % 90 < 30 & k % 50 < 20
@@ -147,10 +151,10 @@ def test_any_heads_may_share_a_mask(heads):
     hold(run(pattern, *tensors), *tensors, pattern.dense_mask(500, heads=8, kv_heads=4))
 
 
-IN_BANDS = ["sinks_and_window", "drawn_blocks", "few_rows_by_head", "few_rows_of_some"]
+IN_BANDS = ["sinks_and_window", "few_rows_by_head", "few_rows_of_some", "blocks_by_head"]
 
 
-@pytest.mark.parametrize("name", [*IN_BANDS, *slow(["every_eighth", "capped"])])
+@pytest.mark.parametrize("name", [*IN_BANDS, *slow(["every_eighth", "drawn_blocks", "capped"])])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, *slow([torch.float16])])
 def test_16_bits_are_as_exact_in_bands(name, dtype, monkeypatch):
     pattern = getattr(apart(), name)
