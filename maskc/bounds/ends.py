@@ -96,6 +96,18 @@ def changed(a: Interval, **parts: Any) -> Interval:
     return replace(a, **{"least": None, "value": None, "step": None, **parts})
 
 
+def narrowed(a: Interval, low: Node | None, high: Node | None) -> Interval:
+    """The interval of those values that are in a range; taken where every value is."""
+    if a.low is not None and low is not None:
+        low = c.greatest(a.low, low)
+    if a.high is not None and high is not None:
+        high = c.least(a.high, high)
+    low, high = a.low if low is None else low, a.high if high is None else high
+    exists = FALSE if low is None or high is None else c.le(low, high)
+    taken = c.both(a.ends, a.filled, exists)
+    return changed(a, low=low, high=high, rising=NONE, falling=NONE, ends=taken, filled=taken)
+
+
 def opposite(a: Interval) -> Interval:
     """The interval of -x, and the trends of anything that falls where x rises."""
     low = None if a.high is None else c.neg(a.high)

@@ -197,8 +197,9 @@ class Literals:
         factor = gcd(*terms.values())
         key = frozenset((node, n // factor) for node, n in terms.items())
         if key not in self._forms:
-            ordered = tuple((node, n // factor) for node, n in terms.items())
-            self._remember(written(Linear(ordered, 0)), key)
+            sign = -1 if sum(n for _, n in key) < 0 else 1
+            ordered = tuple((node, sign * n // factor) for node, n in terms.items())
+            self._remember(written(Linear(ordered, 0)), frozenset(ordered))
         form, sign = self._forms[key]
         return form, sign * factor
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from maskc import ir
 from maskc.analysis import FORM, D, K, Q, dependence, forms
 from maskc.bounds import facts
-from maskc.bounds.ends import Interval, side
+from maskc.bounds.ends import Interval, narrowed, side
 from maskc.bounds.interval import Intervals
 from maskc.bounds.literals import ALWAYS, SIDES, Cube, Fact, Literal, Literals, Range
 from maskc.bounds.system import WHOLE, Box, Limits, System
@@ -108,14 +108,15 @@ class Rectangles:
     def reader(self, box: Box) -> Intervals:
         """The interval reading over a box."""
         if box not in self._readers:
-            ranges: dict[Node, Interval] = {Q: side("q", *box.q), K: side("k", *box.k)}
-            if box.d is not None:
-                q, k = frozenset("q"), frozenset("k")
-                ranges[D] = Interval(*box.d, q | k, q, k)
-            self._readers[box] = Intervals(
-                ranges, lambda node: self.truth(node, box), self.names, signs=self.signs
-            )
+            self._readers[box] = self._reader(box, {})
         return self._readers[box]
+
+    def _reader(self, box: Box, known: Mapping[Node, Interval]) -> Intervals:
+        ranges: dict[Node, Interval] = {Q: side("q", *box.q), K: side("k", *box.k), **known}
+        if box.d is not None:
+            q, k = frozenset("q"), frozenset("k")
+            ranges[D] = Interval(*box.d, q | k, q, k)
+        return Intervals(ranges, lambda node: self.truth(node, box), self.names, signs=self.signs)
 
     def structure(self, state: State) -> tuple[str, list[State]] | None:
         """How a state is made of others: ("and" or "or", them), or None for a literal."""
@@ -240,11 +241,51 @@ class Rectangles:
             if len(form) == 1:
                 some, hit, _ = self._read(others[0], system.tight(next(iter(form))))
                 return c.both(*conditions, some), c.both(*conditions, hit)
-        answers = [self._read(other, box) for other in others]
+        narrowed, settled = self._narrowed(others, box)
+        answers = [self._read(other, box, narrowed) for other in others]
         some = c.both(*conditions, *(answer[0] for answer in answers))
         every = c.both(*conditions, *(answer[2] for answer in answers))
-        hit = c.both(*conditions, *system.surely(), self._jointly(others, answers))
+        jointly = self._jointly(others, answers)
+        if settled is not None:
+            jointly = c.either(jointly, answers[settled][1])
+        hit = c.both(*conditions, *system.surely(), jointly)
         return some, hit if hit == some else c.either(hit, every)
+
+    def _narrowed(self, others: list[Literal], box: Box) -> tuple[Intervals | None, int | None]:
+        """A reader in which what others bound, of one position, has only the values left to it.
+
+        And the one condition, if it is one, that holds with all others just where it holds for
+        those values: each is taken by some position, and no other condition is on that position.
+        """
+        bounds = [self._ranges_of(other) for other in others]
+        limits: dict[Node, Limits] = {}
+        for literal in (literal for ranges in bounds for literal in ranges):
+            if len(self.names(literal.form) & SIDES) == 1:
+                limits.setdefault(literal.form, Limits()).add(literal)
+        rest = [i for i, ranges in enumerate(bounds) if not ranges]
+        used = {x for i in rest for x in ir.postorder(_node(others[i])) if x in limits}
+        if not used:
+            return None, None
+        reader, known = self.reader(box), {}
+        for form in used:
+            ends = limits[form].merged(form)
+            known[form] = narrowed(reader(form), ends.low, ends.high)
+        sides = [self.names(form) & SIDES for form in limits]
+        settles = len(rest) == 1 and used == set(limits) and len(sides) == len(set(sides))
+        every_one = all(
+            len(self.names(literal.form) & SIDES) == 1 for ranges in bounds for literal in ranges
+        )
+        return self._reader(box, known), rest[0] if settles and every_one else None
+
+    def _ranges_of(self, literal: Literal) -> list[Range]:
+        """The ranges that a literal is, all together; none where it is something else."""
+        if isinstance(literal, Range):
+            return [literal]
+        if literal.node not in self.terms:
+            return []
+        cubes = self.literals(literal.node, literal.positive)
+        ranges = [x for cube in cubes for x in cube if isinstance(x, Range)]
+        return ranges if len(cubes) == 1 and len(ranges) == len(cubes[0]) else []
 
     def _proved(self, condition: Node) -> bool:
         """Whether a condition on what is fixed for a call holds in every call."""
@@ -278,8 +319,10 @@ class Rectangles:
             )
         return c.both(*proofs)
 
-    def _read(self, literal: Literal, box: Box) -> tuple[Node, Node, Node]:
-        """(some, hit, every) of one literal over a box."""
+    def _read(
+        self, literal: Literal, box: Box, narrowed: Intervals | None = None
+    ) -> tuple[Node, Node, Node]:
+        """(some, hit, every) of one literal over a box; comparisons are read in `narrowed`."""
         reader = self.reader(box)
         if isinstance(literal, Range):
             return facts.in_range(reader(literal.form), literal.low, literal.high)
@@ -294,7 +337,7 @@ class Rectangles:
                 return TRUE, FALSE, FALSE
             exists = positive == (node.kind == "any")
             return facts.folded(node, exists, self.truths(node.body, positive, box))
-        return facts.read(node, positive, reader, self.literals)
+        return facts.read(node, positive, narrowed or reader, self.literals)
 
 
 def signs(known: Mapping[str, tuple[int | None, int | None]]) -> Intervals:

@@ -141,3 +141,24 @@ def test_deep_conditions_are_read_without_recursion() -> None:
         sys.setrecursionlimit(limit)
     place = Place({}, {}, 0)
     assert place.read(reading.some, q0=0, q1=3, k0=0, k1=3) is True
+
+
+@settings(max_examples=many(5))
+@given(st.data())
+def test_bounded_sums_of_both_sides_that_are_compared_are_exact_inside_rows(data):
+    def end(x: Node) -> Op:
+        return op("add", op("floordiv", x, 10), op("mod", x, 10))
+
+    low, high = data.draw(st.integers(0, 6)), data.draw(st.integers(4, 12))
+    inside = [op("and", op("le", low, end(x)), op("lt", end(x), high)) for x in (Q, K)]
+    mask = op("and", *inside, op("eq", end(Q), end(K)))
+    rows = st.tuples(st.integers(0, 3), st.tuples(*[st.integers(0, 9)] * 2))
+    (q0, q1), (k0, k1) = (
+        [10 * row + x for x in sorted(ends)] for row, ends in (data.draw(rows), data.draw(rows))
+    )
+    place = Place({}, {}, 0)
+    kept = [place.read(mask, q=q, k=k) for q in range(q0, q1 + 1) for k in range(k0, k1 + 1)]
+    reading = bounds(mask)
+    corners = {"q0": q0, "q1": q1, "k0": k0, "k1": k1}
+    assert place.read(reading.some, **corners) == place.read(reading.hit, **corners) == any(kept)
+    assert not place.read(reading.every, **corners) or all(kept)
