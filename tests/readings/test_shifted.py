@@ -100,7 +100,8 @@ def test_the_middle_of_a_repeating_mask_is_told(name):
 def test_rows_of_one_window_are_told_to_keep_the_same():
     _, down = check(TILES, Place({}, {}, 0), (25, 34, 0, 59), 5)
     assert down
-    assert repeats(BAND).still is None
+    band = repeats(BAND)
+    assert band is not None and band.still is None
 
 
 def test_units_of_a_grid_are_its_rows_and_their_groups():
