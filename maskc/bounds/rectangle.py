@@ -7,7 +7,7 @@ also together with one more condition on a single form. Others are read over the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from maskc import ir
@@ -19,6 +19,7 @@ from maskc.bounds.literals import ALWAYS, SIDES, Cube, Fact, Literal, Literals, 
 from maskc.bounds.system import WHOLE, Box, Limits, System
 from maskc.ir import FALSE, TRUE, Const, Node, Op, Var
 from maskc.passes import construct as c
+from maskc.passes.substitute import substitute
 
 MOST_CUBES = 16
 """Alternatives that a conjunction is multiplied out into."""
@@ -241,41 +242,50 @@ class Rectangles:
             if len(form) == 1:
                 some, hit, _ = self._read(others[0], system.tight(next(iter(form))))
                 return c.both(*conditions, some), c.both(*conditions, hit)
-        narrowed, settled = self._narrowed(others, box)
-        answers = [self._read(other, box, narrowed) for other in others]
-        some = c.both(*conditions, *(answer[0] for answer in answers))
+        answers = [self._read(other, box) for other in others]
+        left, settled = self._narrowed(others, box)
+        some = c.both(*conditions, *(answer[0] for answer in answers), *(x[0] for x in left))
         every = c.both(*conditions, *(answer[2] for answer in answers))
-        jointly = self._jointly(others, answers)
-        if settled is not None:
-            jointly = c.either(jointly, answers[settled][1])
+        jointly = c.either(self._jointly(others, answers), settled)
         hit = c.both(*conditions, *system.surely(), jointly)
         return some, hit if hit == some else c.either(hit, every)
 
-    def _narrowed(self, others: list[Literal], box: Box) -> tuple[Intervals | None, int | None]:
-        """A reader in which what others bound, of one position, has only the values left to it.
+    def _narrowed(
+        self, others: list[Literal], box: Box
+    ) -> tuple[list[tuple[Node, Node, Node]], Node]:
+        """Answers where what others bound, of one position, has only the values left to it.
 
-        And the one condition, if it is one, that holds with all others just where it holds for
-        those values: each is taken by some position, and no other condition is on that position.
+        They tell what no pair keeps: a value may be left and taken by none. And whether a pair is
+        proved to hold with all others: where each value left is taken by some position, one
+        condition is on these values alone, and no other condition is on their positions.
         """
         bounds = [self._ranges_of(other) for other in others]
         limits: dict[Node, Limits] = {}
         for literal in (literal for ranges in bounds for literal in ranges):
             if len(self.names(literal.form) & SIDES) == 1:
                 limits.setdefault(literal.form, Limits()).add(literal)
-        rest = [i for i, ranges in enumerate(bounds) if not ranges]
-        used = {x for i in rest for x in ir.postorder(_node(others[i])) if x in limits}
+        rest = [other for other, ranges in zip(others, bounds, strict=True) if not ranges]
+        used = {x for other in rest for x in ir.postorder(_node(other)) if x in limits}
         if not used:
-            return None, None
+            return [], FALSE
         reader, known = self.reader(box), {}
         for form in used:
             ends = limits[form].merged(form)
             known[form] = narrowed(reader(form), ends.low, ends.high)
+        left = [self._read(other, box, self._reader(box, known)) for other in rest]
         sides = [self.names(form) & SIDES for form in limits]
-        settles = len(rest) == 1 and used == set(limits) and len(sides) == len(set(sides))
         every_one = all(
             len(self.names(literal.form) & SIDES) == 1 for ranges in bounds for literal in ranges
         )
-        return self._reader(box, known), rest[0] if settles and every_one else None
+        settles = len(rest) == 1 and used == set(limits) and len(sides) == len(set(sides))
+        if not (settles and every_one and self._is_of(_node(rest[0]), used)):
+            return left, FALSE
+        return left, c.both(left[0][1], *(x.ends for x in known.values()))
+
+    def _is_of(self, node: Node, forms: Collection[Node]) -> bool:
+        """Whether a node hangs on positions through these forms alone."""
+        inside = {form: Const(0) for form in forms}
+        return not self.names(substitute(node, inside)) & SIDES
 
     def _ranges_of(self, literal: Literal) -> list[Range]:
         """The ranges that a literal is, all together; none where it is something else."""
@@ -320,9 +330,9 @@ class Rectangles:
         return c.both(*proofs)
 
     def _read(
-        self, literal: Literal, box: Box, narrowed: Intervals | None = None
+        self, literal: Literal, box: Box, left: Intervals | None = None
     ) -> tuple[Node, Node, Node]:
-        """(some, hit, every) of one literal over a box; comparisons are read in `narrowed`."""
+        """(some, hit, every) of one literal over a box; comparisons are read in `left`."""
         reader = self.reader(box)
         if isinstance(literal, Range):
             return facts.in_range(reader(literal.form), literal.low, literal.high)
@@ -337,7 +347,7 @@ class Rectangles:
                 return TRUE, FALSE, FALSE
             exists = positive == (node.kind == "any")
             return facts.folded(node, exists, self.truths(node.body, positive, box))
-        return facts.read(node, positive, narrowed or reader, self.literals)
+        return facts.read(node, positive, left or reader, self.literals)
 
 
 def signs(known: Mapping[str, tuple[int | None, int | None]]) -> Intervals:

@@ -162,3 +162,36 @@ def test_bounded_sums_of_both_sides_that_are_compared_are_exact_inside_rows(data
     corners = {"q0": q0, "q1": q1, "k0": k0, "k1": k1}
     assert place.read(reading.some, **corners) == place.read(reading.hit, **corners) == any(kept)
     assert not place.read(reading.every, **corners) or all(kept)
+
+
+FEW_BITS = op("le", op("popcount", K), 0)
+SHIFTED = op("add", op("floordiv", Q, 4), op("mod", Q, 8))
+NARROWED = {
+    "values left that none takes": op(
+        "and", FEW_BITS, op("eq", op("popcount", Q), op("popcount", K))
+    ),
+    "another condition on the same position": op(
+        "and", op("eq", op("floordiv", Q, 4), 1), op("eq", SHIFTED, K)
+    ),
+    "a form with gaps": op(
+        "and",
+        *(op("le", op("floordiv", op("mul", x, x), 2), 5) for x in (Q, K)),
+        op("ne", *(op("floordiv", op("mul", x, x), 2) for x in (Q, K))),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NARROWED)
+def test_what_is_proved_of_values_left_by_a_range_holds(name):
+    mask, place = NARROWED[name], Place({}, {}, 0)
+    reading, n = bounds(mask), 9
+    ranges = [(a, b) for a in range(n) for b in range(a, n)]
+    grid = [[place.read(mask, q=q, k=k) for k in range(n)] for q in range(n)]
+    for q0, q1 in ranges:
+        for k0, k1 in ranges:
+            kept = [x for row in grid[q0 : q1 + 1] for x in row[k0 : k1 + 1]]
+            corners = {"q0": q0, "q1": q1, "k0": k0, "k1": k1}
+            assert any(kept) or not place.read(reading.hit, **corners), corners
+            assert not all(kept) or not place.read(reading.miss, **corners), corners
+            assert place.read(reading.some, **corners) or not any(kept), corners
+            assert all(kept) or not place.read(reading.every, **corners), corners
