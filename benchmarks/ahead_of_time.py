@@ -50,7 +50,7 @@ class Kernel:
     """One kernel on one GPU.
 
     `tile`: (queries, keys, warps, stages). `partial`, `full`: instructions of one warp in the
-    innermost loops that multiply matrices, with the mask and without; 0 where no instruction does.
+    innermost loops that multiply matrices, with the mask and without; 0 where these are not two.
     `registers`: of a thread. `spilled`, `shared`: bytes. `tensor_core`: what multiplies matrices.
     """
 
@@ -118,7 +118,8 @@ def compiled(
         touched = any(re.search(r"\b(STL|LDL)\b", text) for _, _, text in code)
         spilled = int(re.findall(r"STACK:(\d+)", usage)[0]) if touched else 0
     units = {word for _, _, text in code for word in re.findall(PRODUCT, text)}
-    partial, full = _inner_loops(code) or (0, 0)
+    loops = _inner_loops(code)
+    partial, full = loops if len(loops) == 2 else (0, 0)
     return Kernel(
         arch=arch,
         kernel=kernel,
