@@ -356,10 +356,7 @@ class Attention:
 
 
 def _untraced(attention: type[Attention]) -> Callable[..., Any]:
-    """The call of the class, which no graph of `torch.compile` contains from now on.
-
-    Layouts and plans are made by looking at numbers: traced, they would take minutes.
-    """
+    """The call of the class, from now on in no graph of `torch.compile`: tracing takes minutes."""
     reason = "the layout of a mask is made outside of graphs"
     untraced = torch.compiler.disable(attention.__call__, reason=reason)
     setattr(attention, "__call__", untraced)  # noqa: B010
