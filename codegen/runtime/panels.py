@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -10,6 +11,9 @@ import torch
 
 from maskc.codegen.runtime.reader import Reader
 from maskc.codegen.runtime.seams import lone_cuts
+
+Proof = Callable[..., torch.Tensor]
+"""`moved` or `still` of a `Spec`."""
 
 FEW_ROWS = 64
 """Tile rows below which all are read."""
@@ -109,10 +113,15 @@ def _panel(reader: Reader, first: int, last: int, n_rows: int) -> Panel:
     for distance in _distances(reader):
         height = distance // bq
         n = reader.call.n_q // bq // height
-        for is_again, step in ((_keeps_the_same, 0), (_keeps_further_right, distance // bk)):
+        for is_again, proof, step in (
+            (_keeps_the_same, reader.spec.still, 0),
+            (_keeps_further_right, reader.spec.moved, distance // bk),
+        ):
+            if proof is None:
+                continue
             is_open = (told_by == row)[: n * height].view(n, height).any(1)
             stretch = is_open[1:].nonzero().squeeze(1) + 1
-            again = stretch[is_again(reader, panel, distance, stretch)]
+            again = stretch[is_again(proof, reader, panel, distance, stretch)]
             rows = (again[:, None] * height + row[:height]).flatten()
             rows = rows[told_by[rows] == rows]
             told_by[rows], moved[rows] = rows - height, step
@@ -133,24 +142,18 @@ def _distances(reader: Reader) -> list[int]:
 
 
 def _keeps_the_same(
-    reader: Reader, panel: Panel, distance: int, stretch: torch.Tensor
+    still: Proof, reader: Reader, panel: Panel, distance: int, stretch: torch.Tensor
 ) -> torch.Tensor:
     """Which stretches of `distance` queries are proved to keep what the one before does: bool."""
-    still = reader.spec.still
-    if still is None:
-        return torch.zeros_like(stretch, dtype=torch.bool)
     s, q0, low, high = _before(reader, panel, distance, stretch)
     same = reader.goes_on(still, distance, s, q0, q0 + (2 * distance - 1), low, high)
     return same.view(reader.n_slices, stretch.numel()).all(0)
 
 
 def _keeps_further_right(
-    reader: Reader, panel: Panel, distance: int, stretch: torch.Tensor
+    moved: Proof, reader: Reader, panel: Panel, distance: int, stretch: torch.Tensor
 ) -> torch.Tensor:
     """Which stretches of `distance` queries are proved to be the one before moved by as much."""
-    moved = reader.spec.moved
-    if moved is None:
-        return torch.zeros_like(stretch, dtype=torch.bool)
     s, q0, low, high = _before(reader, panel, distance, stretch)
     q1 = q0 + (distance - 1)
     _, leaves = reader.outline(s, q0, q1, torch.maximum(high - (distance - 1), low), high)
