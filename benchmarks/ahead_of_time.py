@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
+
+from benchmarks._machine_code import Code, cuda_usage, gcn, gcn_usage, sass
 
 TARGETS = {
     "sm80": GPUTarget("cuda", 80, 32),
@@ -27,8 +26,11 @@ MOST_SHARED = {"sm80": 163 * 1024, "sm90": 227 * 1024, "sm100": 227 * 1024, "gfx
 UNIT = {"sm80": "HMMA", "sm90": "HGMMA", "sm100": "UTCHMMA", "gfx9": "v_mfma"}
 """The instruction that multiplies matrices of 16-bit numbers."""
 
-PRODUCT = r"\w+MMA|v_mfma"
-"""Instructions that multiply matrices, on any GPU."""
+PRODUCTS = {
+    **{"mma.sync": "HMMA", "wgmma.mma_async": "HGMMA", "tcgen05.mma": "UTCHMMA"},
+    "v_mfma": "v_mfma",
+}
+"""The same of assembly text, PTX or GCN, which says it without being disassembled."""
 
 KERNELS = ("forward", "dq", "dkdv")
 LAYOUT = 128
@@ -49,25 +51,25 @@ POINTERS_BY_NAME = {
 class Kernel:
     """One kernel on one GPU.
 
-    `tile`: (queries, keys, warps, stages). `partial`, `full`: instructions of one warp in the
-    innermost loops that multiply matrices, with the mask and without; 0 where these are not two.
-    `registers`: of a thread. `spilled`, `shared`: bytes. `tensor_core`: what multiplies matrices.
+    `tile`: (queries, keys, warps, stages). `registers`: of a thread. `spilled`, `shared`: bytes.
+    `tensor_core`: what multiplies matrices. `assembly`: text or binary by Triton's name.
     """
 
     arch: str
     kernel: str
     dim: int
     tile: tuple[int, int, int, int]
-    partial: int
-    full: int
     registers: int
     spilled: int
     shared: int
     tensor_core: str
+    assembly: dict[str, Any] = field(repr=False, compare=False)
 
-
-Code = list[tuple[int, int | None, str]]
-"""For each instruction its address, the address it jumps to or None, and its text."""
+    def code(self) -> Code:
+        """Its instructions."""
+        if self.arch == "gfx9":
+            return gcn(self.assembly["amdgcn"])
+        return sass(self.assembly["cubin"])
 
 
 def compiled(
@@ -106,31 +108,20 @@ def compiled(
     source = _source(pattern.spec, kernel, constants, call, POINTERS[dtype])
     options = {"num_warps": tile.warps, "num_stages": tile.stages, "enable_fp_fusion": True}
     made = triton.compile(source, target=TARGETS[arch], options=options)
-    if arch == "gfx9":
-        text = made.asm["amdgcn"]
-        code = _gcn(text)
-        registers = int(re.findall(r"\.vgpr_count:\s+(\d+)", text)[0])
-        spilled = int(re.findall(r"\.private_segment_fixed_size:\s+(\d+)", text)[0])
-    else:
-        code, usage = _sass(made.asm["cubin"])
-        registers = int(re.findall(r"REG:(\d+)", usage)[0])
-        # A frame that no instruction stores to or loads from is no spill.
-        touched = any(re.search(r"\b(STL|LDL)\b", text) for _, _, text in code)
-        spilled = int(re.findall(r"STACK:(\d+)", usage)[0]) if touched else 0
-    units = {word for _, _, text in code for word in re.findall(PRODUCT, text)}
-    loops = _inner_loops(code)
-    partial, full = loops if len(loops) == 2 else (0, 0)
+    text = made.asm["amdgcn" if arch == "gfx9" else "ptx"]
+    registers, spilled = gcn_usage(text) if arch == "gfx9" else cuda_usage(made.asm["cubin"])
+    words = "|".join(map(re.escape, PRODUCTS))
+    units = {PRODUCTS[word] for word in re.findall(rf"(?<![\w.])({words})", text)}
     return Kernel(
         arch=arch,
         kernel=kernel,
         dim=dim,
         tile=(tile.q, tile.k, tile.warps, tile.stages),
-        partial=partial,
-        full=full,
         registers=registers,
         spilled=spilled,
         shared=made.metadata.shared,
         tensor_core=" ".join(sorted(units)),
+        assembly=made.asm,
     )
 
 
@@ -163,55 +154,3 @@ def _type(name: str, value: Any, pointer: str) -> str:
     if isinstance(value, float) or name == "scale":
         return "fp32"
     return POINTERS_BY_NAME.get(name, pointer if name.endswith("_ptr") else "i32")
-
-
-def _sass(cubin: bytes) -> tuple[Code, str]:
-    """The instructions of a CUDA binary, and what it uses."""
-    program = Path(str(triton.__file__)).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "kernel.cubin"
-        file.write_bytes(cubin)
-        command = [program, "-sass", "-res-usage", file]
-        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    code = []
-    for address, instruction in re.findall(r"/\*([0-9a-f]{4,})\*/\s+([^;]*);", text):
-        jump = re.search(r"\bBRA\b.*?(0x[0-9a-f]+)", instruction)
-        code.append((int(address, 16), int(jump[1], 16) if jump else None, instruction))
-    return code, text
-
-
-def _gcn(text: str) -> Code:
-    """The instructions of an AMD assembly text; addresses are their numbers."""
-    lines = [line.split(";")[0].strip() for line in text.splitlines()]
-    lines = lines[: lines.index("s_endpgm") + 1] if "s_endpgm" in lines else lines
-    labels: dict[str, int] = {}
-    instructions: list[str] = []
-    for line in lines:
-        if line.endswith(":"):
-            labels[line[:-1]] = len(instructions)
-        elif re.match(r"[a-z]\w+(\s|$)", line):
-            instructions.append(line)
-    code = []
-    for number, instruction in enumerate(instructions):
-        jump = re.match(r"s_c?branch\w*\s+(\S+)", instruction)
-        code.append((number, labels.get(jump[1]) if jump else None, instruction))
-    return code
-
-
-def _inner_loops(code: Code) -> list[int]:
-    """Lengths of the innermost loops that multiply matrices, in the order of the code."""
-    products = [address for address, _, text in code if re.search(PRODUCT, text)]
-    # What stands behind the exit of a program is waits, which jump back and are no loops.
-    exits = [address for address, _, text in code if text.startswith("EXIT")]
-    loops = {}
-    for address, target, _ in code:
-        if target is None or target > address or any(target <= e <= address for e in exits):
-            continue
-        if any(target <= product <= address for product in products):
-            loops[target] = max(address, loops.get(target, 0))
-    innermost = [
-        (start, end)
-        for start, end in loops.items()
-        if not any(start <= s and e <= end and (s, e) != (start, end) for s, e in loops.items())
-    ]
-    return [sum(start <= a <= end for a, _, _ in code) for start, end in sorted(innermost)]

@@ -11,13 +11,15 @@ versions of the kernels against that file.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import triton
 
 import maskc
+from benchmarks._machine_code import inner_loops, products
 from benchmarks.ahead_of_time import KERNELS, TARGETS, Kernel, compiled
 from benchmarks.gpu import arguments_for
 
@@ -28,9 +30,30 @@ WINDOW, TOKENS, KV_HEADS = 1024, 4096, 2
 DIMS = (64, 128)
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a kernel costs on one GPU.
+
+    `partial`, `full`: instructions of one warp in the innermost loops that multiply matrices, with
+    the mask and without; 0 where these are not two. `tensor_core`: the instructions that multiply.
+    The others are those of `Kernel`.
+    """
+
+    arch: str
+    kernel: str
+    dim: int
+    tile: tuple[int, int, int, int]
+    partial: int
+    full: int
+    registers: int
+    spilled: int
+    shared: int
+    tensor_core: str
+
+
 def main() -> None:
     """Compile every kernel, print the table and write the file."""
-    found = [cost(arch, kernel, dim) for arch in TARGETS for dim in DIMS for kernel in KERNELS]
+    found = [cost(window(*each)) for each in product(TARGETS, DIMS, KERNELS)]
     print(f"{'GPU':8}{'kernel':10}{'dim':>5}{'partial':>10}{'full':>7}{'registers':>11}{'KiB':>6}")
     for each in found:
         numbers = f"{each.partial:10}{each.full:7}{each.registers:11}{each.shared / 1024:6.0f}"
@@ -45,16 +68,35 @@ def main() -> None:
     RESULTS.write_text(json.dumps(record, indent=1) + "\n")
 
 
-def recorded() -> tuple[str, dict[tuple[str, str, int], Kernel]]:
+def recorded() -> tuple[str, dict[tuple[str, str, int], Cost]]:
     """The Triton version of the file and its costs by (GPU, kernel, head dim)."""
     record = json.loads(RESULTS.read_text())
-    costs = [Kernel(**{**each, "tile": tuple(each["tile"])}) for each in record["costs"]]
+    costs = [Cost(**{**each, "tile": tuple(each["tile"])}) for each in record["costs"]]
     return record["triton"], {(each.arch, each.kernel, each.dim): each for each in costs}
 
 
-def cost(arch: str, kernel: str, dim: int) -> Kernel:
-    """What a kernel costs in its default tile."""
+def window(arch: str, dim: int, kernel: str) -> Kernel:
+    """A kernel of the example in its default tile."""
     return compiled(arch, kernel, dim, *example(EXAMPLE, window=WINDOW))
+
+
+def cost(kernel: Kernel) -> Cost:
+    """What a kernel costs, by its machine code."""
+    code = kernel.code()
+    loops = inner_loops(code)
+    partial, full = loops if len(loops) == 2 else (0, 0)
+    return Cost(
+        arch=kernel.arch,
+        kernel=kernel.kernel,
+        dim=kernel.dim,
+        tile=kernel.tile,
+        partial=partial,
+        full=full,
+        registers=kernel.registers,
+        spilled=kernel.spilled,
+        shared=kernel.shared,
+        tensor_core=products(code),
+    )
 
 
 def example(path: Path, **arguments: Any) -> tuple[Any, Any]:

@@ -49,11 +49,14 @@ def assert_fits(kernel: Kernel, unit: str) -> None:
 @pytest.mark.parametrize(("arch", "dim"), CASES)
 def test_default_kernels_cost_what_the_file_says(arch, dim):
     version, recorded = instructions.recorded()
-    for kernel in KERNELS:
-        cost = instructions.cost(arch, kernel, dim)
+    for name in KERNELS:
+        kernel = instructions.window(arch, dim, name)
+        assert_fits(kernel, UNIT[arch])
+        cost = instructions.cost(kernel)
+        assert cost.tensor_core == kernel.tensor_core, "assembly text and machine code differ"
         assert cost.full < cost.partial, cost
         if triton.__version__ == version:
-            assert cost == recorded[arch, kernel, dim], (
+            assert cost == recorded[arch, name, dim], (
                 "kernels changed: look at it, then run python -m benchmarks instructions"
             )
 
