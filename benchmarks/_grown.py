@@ -21,9 +21,10 @@ MEAN_DOCUMENT = 1500
 
 FIXED = {
     **{"n_text": 512, "level": 20, "n_codes": 16, "n_agents": 49, "p": 16},
+    "offset": 257,
     "query.target.pictures": 5,
 }
-"""Sizes that do not grow with the tokens, and the most of each: captions, levels, codes."""
+"""Sizes that do not grow with the tokens, and the most of each: captions, levels, codes, spans."""
 
 
 def grown_calls(file: Path, tokens: int) -> Iterator[tuple[str, Any, dict[str, Any]]]:

@@ -47,16 +47,21 @@ def sign_of(x: Value) -> Value:
 
 def floor_div(a: Value, b: Value) -> Value:
     """The floor of a / b; 0 where b is 0."""
-    if not isinstance(b, torch.Tensor):
-        return a // b if b else a * 0
-    return choose(b == 0, 0, a // torch.where(b == 0, 1, b))
+    if isinstance(b, torch.Tensor):
+        return choose(b == 0, 0, a // torch.where(b == 0, 1, b))
+    return a >> b.bit_length() - 1 if _is_shift(a, b) else a // b if b else a * 0
 
 
 def floor_mod(a: Value, b: Value) -> Value:
     """The remainder of a by b with the sign of b; 0 where b is 0."""
-    if not isinstance(b, torch.Tensor):
-        return a % b if b else a * 0
-    return choose(b == 0, 0, a % torch.where(b == 0, 1, b))
+    if isinstance(b, torch.Tensor):
+        return choose(b == 0, 0, a % torch.where(b == 0, 1, b))
+    return a & b - 1 if _is_shift(a, b) else a % b if b else a * 0
+
+
+def _is_shift(a: Value, b: int) -> bool:
+    """Whether a is ints and b a power of two: torch divides ints one at a time."""
+    return b > 0 and not b & b - 1 and isinstance(a, torch.Tensor) and a.dtype is torch.int64
 
 
 def shift_left(a: Value, b: Value) -> Value:
@@ -66,7 +71,9 @@ def shift_left(a: Value, b: Value) -> Value:
 
 def shift_right(a: Value, b: Value) -> Value:
     """The floor of a / 2**b; 0 where b is not in 0..62."""
-    return floor_div(a, power_of_two(b))
+    if not isinstance(b, torch.Tensor):
+        return a >> b if 0 <= b <= 62 else a * 0
+    return torch.where((b >= 0) & (b <= 62), a >> b.clamp(0, 62), 0)
 
 
 def power_of_two(x: Value) -> Value:

@@ -21,6 +21,11 @@ FEW_ROWS = 64
 NARROW = 4
 """Tile columns of a panel up to which all its rows are read."""
 
+FIRST_TRIED = 64
+"""Stretches, spread evenly, one of which must be an earlier one before very many are tried."""
+
+VERY_MANY = 4096
+
 MOST_PANELS = 12
 """Panels of a layout; with more borders, all rows are read."""
 
@@ -121,6 +126,10 @@ def _panel(reader: Reader, first: int, last: int, n_rows: int) -> Panel:
                 continue
             is_open = (told_by == row)[: n * height].view(n, height).any(1)
             stretch = is_open[1:].nonzero().squeeze(1) + 1
+            if stretch.numel() > VERY_MANY:
+                tried = stretch[:: stretch.numel() // FIRST_TRIED]
+                if not bool(is_again(proof, reader, panel, distance, tried).any()):
+                    continue
             again = stretch[is_again(proof, reader, panel, distance, stretch)]
             rows = (again[:, None] * height + row[:height]).flatten()
             rows = rows[told_by[rows] == rows]
@@ -156,11 +165,12 @@ def _keeps_further_right(
     """Which stretches of `distance` queries are proved to be the one before moved by as much."""
     s, q0, low, high = _before(reader, panel, distance, stretch)
     q1 = q0 + (distance - 1)
-    _, leaves = reader.outline(s, q0, q1, torch.maximum(high - (distance - 1), low), high)
-    _, enters = reader.outline(
-        s, q0 + distance, q1 + distance, low, torch.minimum(low + (distance - 1), high)
-    )
-    same = ~(leaves | enters)
+    # What the earlier rows keep at the right end, and the later ones at the left end.
+    leaves = q0, q1, torch.maximum(high - (distance - 1), low), high
+    enters = q0 + distance, q1 + distance, low, torch.minimum(low + (distance - 1), high)
+    corners = (torch.cat(both) for both in zip(leaves, enters, strict=True))
+    _, some = reader.outline(s.repeat(2), *corners)
+    same = ~some.view(2, -1).any(0)
     if panel.width * reader.block[1] > distance:
         same &= reader.goes_on(moved, distance, s, q0, q1 + distance, low, high)
     return same.view(reader.n_slices, stretch.numel()).all(0)

@@ -23,17 +23,21 @@ def decided(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Which tiles are full and which mixed, exactly, where their bounds left it open.
 
-    The points in the corners come first, then parts of the tiles, then all points of the parts
-    that stay open.
+    The points in the corners come first, as long as they tell of some tiles, then parts of the
+    tiles, then all points of the parts that stay open.
     """
     seams = seams_of(reader)
     hit = torch.zeros(s.numel(), dtype=torch.bool, device=s.device)
     miss = torch.zeros_like(hit)
+    corners_tell = True
     for i in range(0, s.numel(), TILES_AT_ONCE):
         at = slice(i, i + TILES_AT_ONCE)
-        q, k = (torch.stack([x[at] for x in ends], 1) for ends in (corners[:2], corners[2:]))
-        kept = reader.points(s[at], q[:, :, None], k[:, None, :]).expand(len(q), 2, 2).flatten(1)
-        hit[at], miss[at] = kept.any(1), ~kept.all(1)
+        if corners_tell:
+            q, k = (torch.stack([x[at] for x in ends], 1) for ends in (corners[:2], corners[2:]))
+            kept = reader.points(s[at], q[:, :, None], k[:, None, :])
+            kept = kept.expand(len(q), 2, 2).flatten(1)
+            hit[at], miss[at] = kept.any(1), ~kept.all(1)
+            corners_tell = bool((hit[at] & miss[at]).any())
         tile = (~(hit[at] & miss[at])).nonzero().squeeze(1) + i
         own = s[tile], *(x[tile] for x in corners)
         parts = Parts(tile, *own, size=reader.block, seams=seams)
@@ -116,7 +120,7 @@ class Parts:
             k0, k1 = between(self.seams[1], self.s, self.k0, self.k1)
             parts = Parts(self.tile, self.s, q0, q1, k0, k1, size=self.size)
             exist = parts.exist
-            return parts.chosen(exist) if 4 * int(exist.sum()) < exist.numel() else parts
+            return parts.chosen(exist) if 2 * int(exist.sum()) < exist.numel() else parts
         size_q, size_k = (-(-side // 4) if side > 8 else side for side in self.size)
         n_q, n_k = -(-self.size[0] // size_q), -(-self.size[1] // size_k)
         device = self.tile.device

@@ -44,27 +44,20 @@ def coarser(
         The pieces of the partial tiles and of the full ones: full where all parts are.
 
     """
-    wide = n_fine[1] + 1
-    keys, steps = [], []
-    for (key, length), step in ((partial, 1), (full, ONE_FULL)):
-        row = torch.div(key, wide, rounding_mode="floor")
-        s = torch.div(row, n_fine[0], rounding_mode="floor")
-        below = torch.div(row - s * n_fine[0], parts[0], rounding_mode="floor")
-        start = (s * n_tiles[0] + below - row) * wide + key
-        keys += [start, start + length]
-        steps += [torch.full_like(key, step), torch.full_like(key, -step)]
-    key, order = _narrow(torch.cat(keys)).sort()
-    key = key.long()
-    counts = torch.cat(steps).index_select(0, order).cumsum(0)[:-1]
-    row = torch.div(key[:-1], wide, rounding_mode="floor") % n_tiles[0]
-    wanted = (n_fine[0] - row * parts[0]).clamp(max=parts[0]) * ONE_FULL
-    exists = key[:-1] < key[1:]
-    touched = _widened(key, exists & (counts > 0), parts[1], n_tiles[1], n_fine[1], True)
-    covered = _widened(key, exists & (counts == wanted), parts[1], n_tiles[1], n_fine[1], False)
-    both = []
-    for start, end in (_difference(touched, covered), covered):
-        pieces = (start, end - start)
-        both.append((pieces, transposed(*pieces, *n_tiles)))
+    key, length = (torch.cat(both) for both in zip(partial, full, strict=True))
+    row = _floor(key, n_fine[1] + 1)
+    first = key - row * (n_fine[1] + 1)
+    last = first + length
+    s = _floor(row, n_fine[0])
+    row = (s * n_tiles[0] + _floor(row - s * n_fine[0], parts[0])) * (n_tiles[1] + 1)
+    touched = row + _floor(first, parts[1]), row + _ceil(last, parts[1])
+    row, first, last = (x[partial[0].numel() :] for x in (row, first, last))
+    start = row + _ceil(first, parts[1])
+    end = row + torch.where(last == n_fine[1], n_tiles[1], _floor(last, parts[1]))
+    at = (start < end).nonzero().squeeze(1)
+    covered = start.index_select(0, at), end.index_select(0, at)
+    pieces = _counted(touched, covered, parts[0], n_tiles, n_fine[0] % parts[0])
+    both = [(x, transposed(*x, *n_tiles)) for x in pieces]
     return both[0], both[1]
 
 
@@ -104,7 +97,7 @@ def transposed(
     if key.numel() and int(length.sum()) <= SHORT_RUNS * key.numel():
         cells = _cells_by_column(key, end, n_rows, n_columns, 0)
         return joined_pieces(cells, torch.ones_like(cells))
-    is_last = torch.div(key, wide, rounding_mode="floor") % n_rows == n_rows - 1
+    is_last = _floor(key, wide) % n_rows == n_rows - 1
     above = (key + wide)[~is_last], (end + wide)[~is_last]
     opened = _difference((key, end), above)
     closed = _difference(above, (key, end))
@@ -125,12 +118,14 @@ def _difference(
     gap_end = torch.cat([b[0], a[0].new_full((1,), far.max)])
     first = torch.searchsorted(b[1], a[0], right=True)
     count = torch.searchsorted(b[0], a[1]) - first + 1
-    piece = torch.repeat_interleave(torch.arange(count.numel(), device=count.device), count)
-    step = torch.arange(piece.numel(), device=count.device) - (count.cumsum(0) - count)[piece]
-    gap = first[piece] + step
-    start = torch.maximum(a[0][piece], gap_start[gap])
-    end = torch.minimum(a[1][piece], gap_end[gap])
-    return start[start < end], end[start < end]
+    gap = torch.repeat_interleave(first - (count.cumsum(0) - count), count)
+    gap += torch.arange(gap.numel(), device=gap.device)
+    start = torch.repeat_interleave(a[0], count)
+    start = torch.maximum(start, gap_start.index_select(0, gap))
+    end = torch.repeat_interleave(a[1], count)
+    end = torch.minimum(end, gap_end.index_select(0, gap))
+    exists = start < end
+    return start[exists], end[exists]
 
 
 def _cells_by_column(
@@ -140,45 +135,65 @@ def _cells_by_column(
 
     `below`: 1 where the intervals are in the row after the last one of their slice.
     """
-    row = torch.div(start, n_columns + 1, rounding_mode="floor")
-    s = torch.div(row - below, n_rows, rounding_mode="floor")
-    first = start - row * (n_columns + 1)
+    row = _floor(start, n_columns + 1)
+    s = _floor(row - below, n_rows)
     count = end - start
-    piece = torch.repeat_interleave(torch.arange(count.numel(), device=count.device), count)
-    step = torch.arange(piece.numel(), device=count.device) - (count.cumsum(0) - count)[piece]
-    key = s * n_columns * (n_rows + 1) + row - s * n_rows
-    return key[piece] + (first[piece] + step) * (n_rows + 1)
+    # Key by column of the first tile, as if all tiles of all intervals were in one row.
+    first = start - row * (n_columns + 1) - (count.cumsum(0) - count)
+    key = s * (n_columns * (n_rows + 1) - n_rows) + row + first * (n_rows + 1)
+    key = torch.repeat_interleave(key, count)
+    return key.add_(torch.arange(key.numel(), device=key.device), alpha=n_rows + 1)
 
 
-def _widened(
-    key: torch.Tensor, where: torch.Tensor, parts: int, n_columns: int, n_fine: int, outer: bool
-) -> RowPieces:
-    """Runs of tiles that the chosen steps between keys touch (`outer`) or fill: start, end."""
-    start, end = key[:-1][where], key[1:][where]
-    start, end = _without(start, end, start[1:] == end[:-1])
-    row = torch.div(start, n_fine + 1, rounding_mode="floor")
-    first, last = start - row * (n_fine + 1), end - row * (n_fine + 1)
-    if outer:
-        first = torch.div(first, parts, rounding_mode="floor")
-        last = -torch.div(-last, parts, rounding_mode="floor")
-    else:
-        first = -torch.div(-first, parts, rounding_mode="floor")
-        below = torch.div(last, parts, rounding_mode="floor")
-        last = torch.where(last == n_fine, n_columns, below)
-    row *= n_columns + 1
-    start, end = row + first, row + last
-    if outer:
-        return _without(start, end, start[1:] <= end[:-1])
-    return start[start < end], end[start < end]
+def _counted(
+    touched: RowPieces, covered: RowPieces, parts: int, n_tiles: tuple[int, int], last_parts: int
+) -> tuple[RowPieces, RowPieces]:
+    """Pieces of partial tiles and of full ones: of those that as many rows cover as there are.
+
+    Args:
+        touched: start and end of runs of tiles in which one row of parts has any.
+        covered: of those that a row of parts fills.
+        parts: rows of parts of a tile.
+        n_tiles: number of tile rows and columns of a slice.
+        last_parts: rows of parts of the last tile row, 0 for `parts`.
+
+    """
+    steps = zip((*touched, *covered), (1, -1, ONE_FULL, -ONE_FULL), strict=True)
+    step = torch.cat([torch.full_like(key, step) for key, step in steps])
+    key, order = _narrow(torch.cat([*touched, *covered])).sort()
+    counts = step.index_select(0, order).cumsum(0)
+    last = _last_of_equal(key)
+    key, counts = key.index_select(0, last), counts.index_select(0, last)
+    wanted: int | torch.Tensor = ONE_FULL * parts
+    if last_parts:
+        is_last = _floor(key, n_tiles[1] + 1) % n_tiles[0] == n_tiles[0] - 1
+        wanted = torch.where(is_last, ONE_FULL * last_parts, wanted)
+    kind = (counts > 0).to(torch.int8) + (counts >= wanted)
+    # Absent are those behind the last, so that each run of one kind ends where the next starts.
+    ends = _last_of_equal(kind)[:-1]
+    end = key.index_select(0, ends + 1).long()
+    start = torch.cat([key[:1], end[:-1]])
+    kind = kind.index_select(0, ends)
+    both = ((kind == value).nonzero().squeeze(1) for value in (1, 2))
+    partial, full = ((start.index_select(0, at), (end - start).index_select(0, at)) for at in both)
+    return partial, full
 
 
-def _without(start: torch.Tensor, end: torch.Tensor, seams: torch.Tensor) -> RowPieces:
-    """The intervals with each one made one with the next where `seams` [n - 1] holds."""
-    is_first, is_last = (torch.ones_like(start, dtype=torch.bool) for _ in range(2))
-    is_first[1:] = is_last[:-1] = ~seams
-    return start[is_first], end[is_last]
+def _last_of_equal(x: torch.Tensor) -> torch.Tensor:
+    """Where entries differ from the next one, and the last entry."""
+    differs = torch.ones_like(x, dtype=torch.bool)
+    differs[:-1] = x[1:] != x[:-1]
+    return differs.nonzero().squeeze(1)
 
 
 def _narrow(key: torch.Tensor) -> torch.Tensor:
     """The keys in 32 bits where they fit, which sort in half the time."""
     return key.to(torch.int32) if key.numel() and int(key.max()) < 2**31 else key
+
+
+def _floor(x: torch.Tensor, by: int) -> torch.Tensor:
+    return torch.div(x, by, rounding_mode="floor")
+
+
+def _ceil(x: torch.Tensor, by: int) -> torch.Tensor:
+    return -torch.div(-x, by, rounding_mode="floor")

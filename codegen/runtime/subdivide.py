@@ -38,6 +38,9 @@ COST_OF_OPEN = 300
 FEW_TILES = 8
 """Tiles of a row below which it is halved, without a look at its cuts."""
 
+MOSTLY = 0.85
+"""Share of rectangles left open from which the next level is read with the one after it."""
+
 FEW = 4
 """By how much fewer rectangles of a product are wanted to read them apart."""
 
@@ -220,10 +223,10 @@ def subdivided(reader: Reader, panel: Panel) -> Iterator[Found]:
     zero = torch.zeros_like(s)
     widest = _power_above(n_columns)
     has_cuts = _splits_rows(reader, panel)
-    stack = [(s, zero, zero, _power_above(n_rows), widest)]
+    stack = [(s, zero, zero, _power_above(n_rows), widest, 0.0)]
     while stack:
-        s, r, c, h, w = stack.pop()
-        parts_q, parts_k = _fan_out(s.numel(), h, w, reader.spec.split)
+        s, r, c, h, w, open_share = stack.pop()
+        parts_q, parts_k = _fan_out(s.numel(), h, w, open_share, reader.spec.split)
         h, w = h // parts_q, w // parts_k
         r = r + torch.arange(0, parts_q * h, h, device=r.device)[:, None, None]
         c = c + torch.arange(0, parts_k * w, w, device=c.device)[:, None]
@@ -236,7 +239,7 @@ def subdivided(reader: Reader, panel: Panel) -> Iterator[Found]:
                 if isinstance(wider, Found):
                     yield wider
                 else:
-                    stack.append(wider)
+                    stack.append((*wider, 0.0))
             continue
         corners = corners_of(reader, panel, r, c, h, w)
         every, some = reader.outline(s, *corners)
@@ -251,9 +254,10 @@ def subdivided(reader: Reader, panel: Panel) -> Iterator[Found]:
             yield from _by_kind(answers, some_s, some_r, some_c, h, w)
             is_open &= ~alike
         s, r, c = chosen_of(is_open, s, r, c)
+        open_share = s.numel() / max(is_open.numel(), 1)
         for i in range(0, s.numel(), MOST_AT_ONCE):
             at = slice(i, i + MOST_AT_ONCE)
-            stack.append((s[at], r[at], c[at], h, w))
+            stack.append((s[at], r[at], c[at], h, w, open_share))
 
 
 def _tiles(
@@ -331,9 +335,12 @@ def _power_above(n: int) -> int:
     return 1 << (n - 1).bit_length()
 
 
-def _fan_out(n: int, h: int, w: int, split: str) -> tuple[int, int]:
-    """In how many parts to split n rectangles of h x w tiles, by rows and by columns."""
-    parts = 2
+def _fan_out(n: int, h: int, w: int, open_share: float, split: str) -> tuple[int, int]:
+    """In how many parts to split n rectangles of h x w tiles, by rows and by columns.
+
+    `open_share`: of the rectangles that these were left open of.
+    """
+    parts = 4 if open_share >= MOSTLY else 2
     while n * 4 * parts * parts <= CHEAP and parts < max(h, w):
         parts *= 2
     if split == "q" and h > 1:
