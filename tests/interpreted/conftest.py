@@ -32,5 +32,32 @@ def _add_products_in_order() -> None:
     InterpreterBuilder.create_dot = create_dot
 
 
+def _patch_the_language_once_a_launch() -> None:
+    """Keep a function that another calls from patching `triton.language` once more.
+
+    The interpreter does so at each call, though the launch has patched it: a third of its time.
+    """
+    from triton.runtime import interpreter
+
+    patch, patched = interpreter._patch_lang, set()
+
+    def patch_lang(fn: Any) -> Any:
+        if id(fn.__globals__) in patched:
+            return None
+        scope = patch(fn)
+        patched.add(id(fn.__globals__))
+        restore = scope.restore
+
+        def restore_all() -> None:
+            patched.clear()
+            restore()
+
+        scope.restore = restore_all
+        return scope
+
+    interpreter._patch_lang = patch_lang
+
+
 if not collect_ignore_glob:
     _add_products_in_order()
+    _patch_the_language_once_a_launch()
