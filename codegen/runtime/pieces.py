@@ -95,7 +95,7 @@ def transposed(
     wide = n_columns + 1
     end = key + length
     if key.numel() and int(length.sum()) <= SHORT_RUNS * key.numel():
-        cells = _cells_by_column(key, end, n_rows, n_columns, 0)
+        cells = _narrow(_cells_by_column(key, end, n_rows, n_columns, 0)).sort().values.long()
         return joined_pieces(cells, torch.ones_like(cells))
     is_last = _floor(key, wide) % n_rows == n_rows - 1
     above = (key + wide)[~is_last], (end + wide)[~is_last]
