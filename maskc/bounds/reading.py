@@ -9,7 +9,7 @@ from maskc import ir
 from maskc.analysis import K, Q
 from maskc.bounds.interval import Intervals
 from maskc.bounds.rectangle import signs
-from maskc.bounds.tabulate import tabulated
+from maskc.bounds.tabulate import with_terms
 from maskc.ir import Const, Node, Op, Var
 from maskc.passes import construct as c
 from maskc.passes.linear import normalise
@@ -59,9 +59,9 @@ def bounds(mask: Node, known: Known | None = None) -> Reading:
     """
     known = known or {}
     (mask,) = normalise(mask)
-    grouped, rectangles = tabulated(mask, known)
-    some, hit = rectangles.found(grouped)
-    dropped, miss = rectangles.found(grouped, positive=False)
+    rectangles = with_terms(mask, known)
+    some, hit = rectangles.found(mask)
+    dropped, miss = rectangles.found(mask, positive=False)
     if hit != some or miss != dropped:
         kept = list(_corners(mask))
         hit = some if hit == some else c.either(hit, *kept)
