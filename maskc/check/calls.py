@@ -9,8 +9,8 @@ from maskc import ir, syntax
 from maskc.check import builtins
 from maskc.check.kinds import describe, typed
 from maskc.check.loops import default_value
-from maskc.check.nodes import TooLarge
-from maskc.check.scope import Scope
+from maskc.check.nodes import READINGS_OF_A_STEP, TooLarge
+from maskc.check.scope import Room, Scope
 from maskc.check.values import POISON, AxisName, Entry, Global, Local, Names, Poison, Table, Value
 from maskc.diagnostics import Label, near_miss
 
@@ -78,14 +78,22 @@ def constant(declaration: syntax.Const, inside: Scope, lower: Lower) -> Value:
     """The value of a `const`, which is the same wherever it is named; `inside`: its own view."""
     memo, key = inside.room.memo, id(declaration)
     try:
-        value = lower(declaration.value, inside)
+        memo[key] = _settled(lower(declaration.value, inside), inside.room)
     except TooLarge:
         # The consts that reach this one are as large: they are not to be tried again.
         memo[key] = POISON
         raise
-    settled = not isinstance(value, (AxisName, Poison, Table))
-    memo[key] = inside.room.nodes.settled(value) if settled else value
     return memo[key]
+
+
+def _settled(value: Value, room: Room) -> Value:
+    if isinstance(value, (AxisName, Poison, Table)):
+        return value
+    readings = room.nodes.readings(value)
+    if not readings:
+        return value
+    room.spend(readings // READINGS_OF_A_STEP)
+    return POISON if room.shallow else room.nodes.settled(value)
 
 
 def callee_scope(target: Global | Local, node: syntax.Node, scope: Scope) -> Scope:
@@ -314,21 +322,21 @@ def _keeps_rules(
 def _holds(rule: ir.Node, scope: Scope) -> bool | None:
     if isinstance(rule, ir.Const):
         return bool(rule.value)
-    if not scope.is_constant(rule) or any(isinstance(p, ir.Var) for p in ir.postorder(rule)):
+    of_parameters = all(name.startswith("param:") for name in scope.room.depends(rule))
+    if not of_parameters or not scope.is_constant(rule):
         return None
     value = default_value(rule, scope)
     return None if value is None else bool(value)
 
 
 def _oblige(rule: ir.Node, text: str, scope: Scope) -> None:
-    parts = list(ir.postorder(rule))
-    if any(isinstance(part, (ir.Var, ir.Load, ir.Fold)) for part in parts):
+    room = scope.room
+    names = room.depends(rule)
+    if len(names) != 1 or rule in room.nodes.loops:
         return
-    used = {part.name for part in parts if isinstance(part, ir.Param)}
-    if len(used) == 1 and used <= scope.room.scalars.keys():
-        own = scope.room.rules.setdefault(used.pop(), [])
-        if all(rule != earlier for earlier, _ in own):
-            own.append((rule, text))
+    kind, _, name = next(iter(names)).partition(":")
+    if kind == "param" and name in room.scalars:
+        room.rules.setdefault(name, {}).setdefault(rule, text)
 
 
 def _label(node: syntax.Node, text: str, scope: Scope) -> list[Label]:

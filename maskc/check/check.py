@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from maskc import ir, syntax
 from maskc.check import definitions, patterns
 from maskc.check.names import Read, cyclic, file_names
-from maskc.check.nodes import TooLarge
+from maskc.check.nodes import MOST_OF_FILE, TooLarge
 from maskc.check.scope import Report, Room
 from maskc.check.values import FileNames, Global
 from maskc.diagnostics import MaskcError
@@ -54,20 +54,28 @@ def _checked(
             report.prelude_sources.add(id(prelude.span.source))
     root, files = file_names(file, known, read, report)
     broken = cyclic(files, report)
-    room = patterns.room_alone(report, broken)
+    room = patterns.room_for(report, broken, alone=True)
     for names in files:
         for target in names.declared:
             if id(target.declaration) not in broken:
                 _alone(target, room)
-    found = [
-        patterns.pattern(target, report, broken)
-        for names in files
-        for target in names.declared
-        if isinstance(target.declaration, syntax.Pattern)
-        and id(target.declaration) not in broken
-        and names is root
-    ]
-    return tuple(pattern for pattern in found if pattern is not None)
+    return tuple(_patterns(root, report, broken))
+
+
+def _patterns(root: FileNames, report: Report, broken: set[int]) -> Iterator[ir.Pattern]:
+    operations = 0
+    for target in root.declared:
+        node = target.declaration
+        if not isinstance(node, syntax.Pattern) or id(node) in broken:
+            continue
+        if operations > MOST_OF_FILE:
+            patterns.not_read(node, report)
+            return
+        room = patterns.room_for(report, broken)
+        found = patterns.pattern(target, room)
+        operations += room.steps + len(room.nodes.table)
+        if found is not None:
+            yield found
 
 
 def _alone(target: Global, room: Room) -> None:

@@ -11,7 +11,7 @@ from maskc import ir, syntax
 from maskc.check import builtins, calls, choices, coordinates, indexing, loops, operators, tiles
 from maskc.check.kinds import plain, typed
 from maskc.check.names import MASK_VARIABLES, RESERVED
-from maskc.check.nodes import HIGH, MOST_ALONE, MOST_STEPS, TooLarge
+from maskc.check.nodes import HIGH, TooLarge
 from maskc.check.scope import MOST_LEVELS, Scope
 from maskc.check.values import (
     POISON,
@@ -49,13 +49,9 @@ def lower(node: syntax.Expression, scope: Scope) -> Value:
     """The value of an expression; POISON after telling an error."""
     room = scope.room
     room.level += 1
-    room.steps += 1 if scope.calls else 0
     if room.level > MOST_LEVELS:
         raise TooLarge(f"definitions and expressions nest more than {MOST_LEVELS:,} deep")
-    if room.alone:
-        room.shallow = room.steps > MOST_ALONE or room.level > MOST_LEVELS // 2
-    elif room.steps > MOST_STEPS:
-        raise TooLarge(f"calls of definitions expand to more than {MOST_STEPS:,} operations")
+    room.spend(1 if scope.calls or scope.iterations > 1 else 0)
     value = _READERS[type(node)](node, scope)
     room.level -= 1
     return value

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from maskc import ir, points, syntax
+from maskc.analysis import unknown
 from maskc.check.kinds import entry, typed
-from maskc.check.scope import Scope
+from maskc.check.nodes import HIGH, LOW, MOST_ITERATIONS
+from maskc.check.scope import Room, Scope
 from maskc.check.values import POISON, Entry, Poison, Table, Value
-
-MOST_ITERATIONS = 4_096
-"""Iterations of quantifiers with constant bounds, nested ones together."""
 
 MOST_DYNAMIC = 64
 """Iterations of a quantifier whose bound is known only at the call."""
@@ -65,23 +65,28 @@ def loop(
 
 def default_value(node: ir.Node, scope: Scope) -> int | bool | float | None:
     """The value of a constant expression when every parameter has its default, where it has one."""
-    if isinstance(node, ir.Const):
-        return node.value
-    values: dict[str, object] = {}
-    for part in ir.postorder(node):
-        if isinstance(part, (ir.Load, ir.Fold)):
-            return None
-        if isinstance(part, ir.Var):
-            scalar = scope.room.scalars.get(part.name.removeprefix("size:"))
-            if scalar is None or not isinstance(scalar.default, tuple):
-                return None
-            values[part.name] = len(scalar.default)
-        if isinstance(part, ir.Param):
-            scalar = scope.room.scalars.get(part.name)
-            if scalar is None or scalar.default is None:
-                return None
-            values[part.name] = scalar.default
-    return points.evaluate(node, values)
+    known = scope.room.defaults
+    for part in unknown(node, known):
+        known[part] = _default_of(part, scope.room)
+    return known[node]
+
+
+def _default_of(part: ir.Node, room: Room) -> Any:
+    match part:
+        case ir.Const(value):
+            return value
+        case ir.Param(name):
+            scalar = room.scalars.get(name)
+            return None if scalar is None else scalar.default
+        case ir.Var(name):
+            scalar = room.scalars.get(name.removeprefix("size:"))
+            given = None if scalar is None else scalar.default
+            return len(given) if isinstance(given, tuple) else None
+        case ir.Op(name, args):
+            values = [room.defaults[arg] for arg in args]
+            value = None if None in values else points.apply(name, values)
+            return None if isinstance(value, int) and not LOW <= value <= HIGH else value
+    return None
 
 
 def _over_range(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from maskc import ir, points
 
 MOST_NODES = 20_000
@@ -13,11 +15,20 @@ MOST_BUILT = 3 * MOST_NODES
 MOST_STEPS = 2 * MOST_NODES
 """Pieces of syntax that may be read inside calls; a pattern that needs more is given up."""
 
+MOST_OF_FILE = 80_000
+"""Steps and nodes of the patterns of a file after which no further one is read."""
+
 MOST_DEPTH = 500
 """Depth of an expanded expression, so that later stages may walk it."""
 
 MOST_LOOPS = 16
 """Depth of quantifiers in each other, of which a `coarse` side is one: Python takes 20."""
+
+MOST_ITERATIONS = 4_096
+"""Iterations of quantifiers with constant bounds, nested ones together."""
+
+READINGS_OF_A_STEP = 16
+"""Nodes that are read by value in the time that a piece of syntax takes."""
 
 MOST_SETTLED = 64
 """Nodes of an expression with quantifiers that is still a constant: each round reads all."""
@@ -94,18 +105,26 @@ class Nodes:
         return self.keep(ir.Fold(kind, variable, low, high, body))
 
     def settled(self, value: ir.Node) -> ir.Node:
-        """The constant that a small expression over quantifiers of constants stands for, if any."""
+        """The constant that an expression with `readings` stands for."""
+        return self.const(points.evaluate(value, {}))
+
+    def readings(self, value: ir.Node) -> int:
+        """Nodes that `settled` reads at most, over all rounds of the quantifiers.
+
+        0 where there are none, where a call may change the value, and where it is too long.
+        """
         parts = list(ir.postorder(value))
-        loops = {part.variable for part in parts if isinstance(part, ir.Fold)}
+        loops = [part for part in parts if isinstance(part, ir.Fold)]
+        variables = {part.variable for part in loops}
         open_parts = [
             part
             for part in parts
             if isinstance(part, (ir.Param, ir.Load))
-            or (isinstance(part, ir.Var) and part.name not in loops)
+            or (isinstance(part, ir.Var) and part.name not in variables)
         ]
         if not loops or open_parts or len(parts) > MOST_SETTLED:
-            return value
-        return self.const(points.evaluate(value, {}))
+            return 0
+        return min(prod(_width(loop) for loop in loops), MOST_ITERATIONS) * len(parts)
 
     def load(self, tensor: str, indices: tuple[ir.Node, ...], type: ir.Type) -> ir.Node:
         """An entry of a tensor."""
@@ -124,6 +143,12 @@ class Nodes:
         if not kept:
             return self.const(neutral)
         return kept[0] if len(kept) == 1 else self.keep(ir.Op(name, tuple(kept)))
+
+
+def _width(loop: ir.Fold) -> int:
+    if isinstance(loop.low, ir.Const) and isinstance(loop.high, ir.Const):
+        return max(int(loop.high.value - loop.low.value), 1)
+    return MOST_ITERATIONS
 
 
 def linear(node: ir.Node, depth: int = 8) -> tuple[dict[ir.Node, int], int]:

@@ -49,16 +49,16 @@ def parameter(node: syntax.Parameter, scope: Scope, lower: Lower) -> tuple[ir.Sc
         value = scope.room.nodes.keep(ir.Param(node.name, type))
     else:
         value = Table(node.name, type, axes, "list" if axes == () else "table")
-    scope.room.scalars[node.name] = scalar
+    scope.room.declare(scalar)
     rules = _rules(node, type, scope, lower)
     scalar = replace(scalar, rules=rules)
-    scope.room.scalars[node.name] = scalar
+    scope.room.declare(scalar)
     if node.default is not None:
         derived = _derived(node.default, type, scope, lower) if axes is None else None
         if derived is not None:
             default = default_value(derived, scope)
             scalar = replace(scalar, derived=derived)
-            scope.room.scalars[node.name] = scalar
+            scope.room.declare(scalar)
         else:
             default = constant_entries(node.default, type, scope, lower)
         if (
@@ -67,7 +67,7 @@ def parameter(node: syntax.Parameter, scope: Scope, lower: Lower) -> tuple[ir.Sc
             and _keeps_rules(node, default, rules, scope)
         ):
             scalar = replace(scalar, default=default)
-            scope.room.scalars[node.name] = scalar
+            scope.room.declare(scalar)
     return scalar, value
 
 

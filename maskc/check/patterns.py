@@ -11,7 +11,7 @@ from maskc.check.definitions import unknown_parameters
 from maskc.check.expressions import lower
 from maskc.check.kinds import typed
 from maskc.check.names import check_name, name_span
-from maskc.check.nodes import MOST_NODES, Nodes, TooLarge
+from maskc.check.nodes import MOST_NODES, MOST_OF_FILE, Nodes, TooLarge
 from maskc.check.parameters import parameter, tensor
 from maskc.check.scope import Report, Room, Scope
 from maskc.check.spaces import has_shape, plan_of
@@ -42,12 +42,10 @@ class _Read:
     sink_count: ir.Node | None = None
 
 
-def pattern(target: Global, report: Report, broken: Collection[int]) -> ir.Pattern | None:
-    """The pattern of a declaration, or None after telling its errors."""
-    node = target.declaration
+def pattern(target: Global, room: Room) -> ir.Pattern | None:
+    """The pattern of a declaration, or None after telling its errors; `room`: for it alone."""
+    node, report = target.declaration, room.report
     assert isinstance(node, syntax.Pattern), "only patterns become patterns"
-    nodes = Nodes()
-    room = Room(nodes, report, broken=broken, call_pattern=_called)
     told = len(report.told)
     try:
         scope = _opened(node, target, room)
@@ -71,7 +69,8 @@ def pattern(target: Global, report: Report, broken: Collection[int]) -> ir.Patte
         mask=read.mask,
         score=read.score,
         params=tuple(
-            replace(s, rules=(*s.rules, *room.rules.get(s.name, ()))) for s in room.scalars.values()
+            replace(s, rules=(*s.rules, *room.rules.get(s.name, {}).items()))
+            for s in room.scalars.values()
         ),
         inputs=tuple(found for found, _ in room.inputs.values()),
         space=scope.plan.space,
@@ -80,9 +79,18 @@ def pattern(target: Global, report: Report, broken: Collection[int]) -> ir.Patte
     )
 
 
-def room_alone(report: Report, broken: Collection[int]) -> Room:
-    """A room for definitions that stand by themselves."""
-    return Room(Nodes(), report, broken=broken, call_pattern=_called, alone=True)
+def room_for(report: Report, broken: Collection[int], *, alone: bool = False) -> Room:
+    """A room for one pattern, or for all definitions as they stand alone."""
+    return Room(Nodes(), report, broken=broken, call_pattern=_called, alone=alone)
+
+
+def not_read(node: syntax.Pattern, report: Report) -> None:
+    """Tell that the patterns before this one leave nothing to read it and those after it with."""
+    text = (
+        f"pattern `{node.name}` and those after it are not read: the patterns before it expand to "
+        f"more than {MOST_OF_FILE:,} operations together"
+    )
+    report.add("too-large", text, _header(node), hint="split the file")
 
 
 def _opened(node: syntax.Pattern, target: Global, room: Room) -> Scope:
@@ -95,7 +103,7 @@ def _opened(node: syntax.Pattern, target: Global, room: Room) -> Scope:
         if earlier is not None:
             _twice(p.name, name_span(p, p.name), earlier.span, scope)
             if kept is not None:
-                room.scalars[p.name] = kept
+                room.declare(kept)
             continue
         names = names.add(
             p.name, Entry(POISON if found is None else found[1], name_span(p, p.name))
@@ -289,12 +297,32 @@ def _called(target: Global, node: syntax.Expression, scope: Scope) -> Value:
         return POISON
     key = ("pattern", id(declaration), tuple(b.value for b in bound), *_view(scope))
     if key not in scope.room.memo:
+        if scope.room.shallow:
+            return POISON
         names = Names()
         for b in bound:
             names = names.add(b.parameter.name, Entry(b.value, b.parameter.span))
         inside = replace(inside, names=names, later=_named_in(declaration))
         scope.room.memo[key] = _mask_of(declaration, node, inside, scope)
     return scope.room.memo[key]
+
+
+def _in_space(
+    declaration: syntax.Pattern,
+    place: syntax.SpaceStatement | None,
+    inside: Scope,
+    space: ir.Space,
+) -> Scope | None:
+    """The scope with the plan of a called pattern, or None where its space is not the caller's."""
+    if place is None:
+        return inside if space == ir.Space() else None
+    if not has_shape(place, space):
+        return None
+    inside = _with_space(declaration, inside)
+    assert inside.plan is not None, "a pattern has a space"
+    parts = (*inside.plan.query, *inside.plan.key)
+    inside.room.spend(sum(1 + len(part.axes) for part in parts))
+    return inside if inside.plan.space == space else None
 
 
 def _view(scope: Scope) -> tuple[object, ...]:
@@ -307,19 +335,17 @@ def _view(scope: Scope) -> tuple[object, ...]:
 def _mask_of(
     declaration: syntax.Pattern, node: syntax.Expression, inside: Scope, scope: Scope
 ) -> Value:
+    scope.room.spend(len(declaration.statements))
     if scope.plan is not None:
         spaces = (s for s in declaration.statements if isinstance(s, syntax.SpaceStatement))
         place = next(spaces, None)
-        agrees = has_shape(place, scope.plan.space)
-        if agrees:
-            inside = _with_space(declaration, inside)
-            assert inside.plan is not None, "a pattern has a space"
-            agrees = inside.plan.space == scope.plan.space
-        if not agrees:
+        found = _in_space(declaration, place, inside, scope.plan.space)
+        if found is None:
             span = place.span if place is not None else _header(declaration)
             labels = [Label(span, "its space")] if span else []
             text = f"`{declaration.name}` has another space than this pattern"
             return scope.error("spaces-differ", text, node, labels=labels)
+        inside = found
     mask: Value = POISON
     for statement in declaration.statements:
         match statement:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from maskc import ir, syntax
+from maskc import analysis, ir, syntax
 from maskc.check.intervals import Bounds, Interval, from_rules
-from maskc.check.nodes import HIGH, LOW, Nodes
+from maskc.check.nodes import HIGH, LOW, MOST_ALONE, MOST_STEPS, Nodes, TooLarge
 from maskc.check.plan import Plan
 from maskc.check.values import POISON, FileNames, Global, Names, Poison, Value
 from maskc.diagnostics import MOST_PRINTED, Diagnostic, Label, near_miss
@@ -58,9 +58,10 @@ class Room:
 
     `scalars`: its parameters by name. `rules`: rules that calls of definitions put on them.
     `memo`: values of calls seen before. `members`: the nodes that say a position is in a segment.
-    `level`: nesting so far. `steps`: pieces of syntax read inside calls. `alone`: definitions
-    that stand alone, their parameters unknown. `shallow`: calls in them are not followed any more.
-    `broken`: ids of the declarations that go round in a circle.
+    `level`: nesting so far. `steps`: pieces of syntax read inside calls and loops. `depends`: the
+    names that a node depends on. `defaults`: values of nodes where parameters have their defaults.
+    `alone`: definitions that stand alone, their parameters unknown. `shallow`: calls in them are
+    not followed any more. `broken`: ids of the declarations that go round in a circle.
     `call_pattern`: the reading of a pattern that another one calls.
     """
 
@@ -68,9 +69,11 @@ class Room:
     report: Report
     scalars: dict[str, ir.Scalar] = field(default_factory=dict)
     inputs: dict[str, tuple[ir.Tensor, Span | None]] = field(default_factory=dict)
-    rules: dict[str, list[tuple[ir.Node, str]]] = field(default_factory=dict)
+    rules: dict[str, dict[ir.Node, str]] = field(default_factory=dict)
     loops: dict[str, Interval] = field(default_factory=dict)
     memo: dict[Any, Any] = field(default_factory=dict)
+    depends: analysis.Names = field(default_factory=analysis.dependence)
+    defaults: dict[ir.Node, Any] = field(default_factory=dict)
     members: set[ir.Node] = field(default_factory=set)
     level: int = 0
     steps: int = 0
@@ -78,6 +81,19 @@ class Room:
     shallow: bool = False
     broken: Collection[int] = ()
     call_pattern: Callable[[Global, syntax.Expression, Scope], Value] | None = None
+
+    def spend(self, steps: int) -> None:
+        """Count steps; raises TooLarge past the most, where definitions alone just stop."""
+        self.steps += steps
+        if self.alone:
+            self.shallow = self.steps > MOST_ALONE or self.level > MOST_LEVELS // 2
+        elif self.steps > MOST_STEPS:
+            raise TooLarge(f"definitions expand to more than {MOST_STEPS:,} operations")
+
+    def declare(self, scalar: ir.Scalar) -> None:
+        """Keep a parameter, or what more is known of it."""
+        self.scalars[scalar.name] = scalar
+        self.defaults.clear()
 
     def bounds(self) -> Bounds:
         """Intervals of what this pattern's expressions are made of."""
@@ -171,17 +187,14 @@ class Scope:
         """Whether a value is known before the call: made of literals and constant parameters."""
         if isinstance(node, ir.Const):
             return True
-        for part in ir.postorder(node):
-            if isinstance(part, ir.Param):
-                scalar = self.room.scalars.get(part.name)
-                if scalar is not None and scalar.dynamic:
-                    return False
-            elif isinstance(part, ir.Var) and not part.name.startswith("I"):
-                if part.name.removeprefix("size:") not in self.room.scalars:
-                    return False
-            elif isinstance(part, ir.Load) and part.tensor not in self.room.scalars:
-                return False
-        return True
+        return all(self._is_constant(name) for name in self.room.depends(node))
+
+    def _is_constant(self, name: str) -> bool:
+        scalars = self.room.scalars
+        kind, _, own = name.partition(":")
+        if kind == "param":
+            return own not in scalars or not scalars[own].dynamic
+        return own in scalars or name.startswith("I")
 
 
 _GUARD_HINT = "where it is meant, put it behind a guard: right of `&`, or under `if` or `match`"

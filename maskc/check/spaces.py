@@ -74,9 +74,9 @@ def plan_of(
     return plan, _entries(names)
 
 
-def has_shape(node: syntax.SpaceStatement | None, space: ir.Space) -> bool:
+def has_shape(node: syntax.SpaceStatement, space: ir.Space) -> bool:
     """Whether a statement has as many segments as a space: a look that reads no extents."""
-    said = [node.query, node.key or node.query] if node is not None else [None, None]
+    said = [node.query, node.key or node.query]
     known = [space.query, space.key]
     return all(
         (0 if a is None else len(a.segments)) == (0 if b is None else len(b.segments))

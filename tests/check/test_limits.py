@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from check.pointwise import checked, errors
-from maskc import ir
+from maskc import ir, points
 from maskc.check import check, patterns
 from maskc.check.nodes import MOST_DEPTH, MOST_NODES, Nodes
 from maskc.check.spaces import plan_of
@@ -110,6 +110,66 @@ def test_a_const_is_read_once_however_many_name_it(monkeypatch):
     monkeypatch.setattr(Nodes, "op", lambda *a: (read.append(a[1]), op(*a))[1])
     checked(chain("const a0 = 1", "const a{here} = a{before} + a{before} - a0\n", ""))
     assert read == ["add", "sub"] * N
+
+
+CALLERS = [
+    chain("pattern p0 = causal", "pattern p{here} = p{before}\n", "", 600),
+    chain(
+        "pattern p0(w: int >= 1 = 4) = recent(w)",
+        "pattern p{here}(w: int >= 1 = 4) = p{before}(w + 1)\n",
+        "",
+        300,
+    ),
+    "pattern p {\n"
+    + "".join(f" let a{i} = {i}\n" for i in range(500))
+    + " mask causal\n}\n"
+    + "".join(f"pattern p{i} = p\n" for i in range(300)),
+    "".join(f"pattern p{i} = " + "coarse(" * 4 + "causal" + ", 2)" * 4 + "\n" for i in range(900)),
+]
+
+
+@pytest.mark.parametrize("text", CALLERS, ids=range(4))
+def test_patterns_that_are_too_large_together_are_refused_once(text):
+    (error,) = errors(text)
+    assert error.id == "too-large"
+    assert error.message.endswith("expand to more than 80,000 operations together")
+
+
+def test_a_chain_of_two_hundred_patterns_is_read():
+    text = chain("pattern p0 = causal", "pattern p{here} = p{before}\n", "", 200)
+    assert len(checked(text)) == 201
+
+
+def test_a_rule_of_a_long_expression_is_read_once(monkeypatch):
+    read, apply = [], points.apply
+    monkeypatch.setattr(points, "apply", lambda *a: (read.append(a[0]), apply(*a))[1])
+    lets = "".join(f" let a{i + 1} = a{i} * w % 7\n" for i in range(N))
+    asked = " | ".join(f"recent(a{i})" for i in range(1, N))
+    checked(f"pattern p(w: int >= 1 = 4) {{\n let a0 = w\n{lets} mask {asked}\n}}")
+    assert len(read) <= 4 * N
+
+
+def test_a_default_that_squares_itself_ends():
+    lets = "".join(f" let a{i + 1} = a{i} * a{i}\n" for i in range(N))
+    checked(f"pattern p(w: int >= 2 = 4) {{\n let a0 = w\n{lets} mask recent(a{N})\n}}")
+
+
+def test_quantifiers_of_constants_are_evaluated_up_to_a_limit(monkeypatch):
+    evaluated, evaluate = [], points.evaluate
+    monkeypatch.setattr(points, "evaluate", lambda *a: (evaluated.append(a), evaluate(*a))[1])
+    counts = "".join(f"const c{i} = count(j in 0..4096 : j % {i + 2} == 1)\n" for i in range(90))
+    (pattern,) = checked(counts + "pattern p = k < c89")
+    assert pattern.mask == ir.Op("lt", (ir.Var("k"), ir.Const(45)))
+    assert len(evaluated) < 20
+    used = " + ".join(f"c{i}" for i in range(90))
+    assert [d.id for d in errors(f"{counts}pattern p = k < {used}")] == ["too-large"]
+
+
+def test_a_set_repeats_no_more_than_the_limit():
+    body = " + ".join("1" for _ in range(1_000))
+    elements = ", ".join(str(i) for i in range(100))
+    text = f"pattern p = any(i in {{{elements}}} : {body} == k)"
+    assert [d.id for d in errors(text)] == ["too-large"]
 
 
 def test_thousands_of_errors_are_counted():
