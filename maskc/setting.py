@@ -264,6 +264,8 @@ def _param(
     elif isinstance(value, tuple):
         raise SettingError(f"{scalar.name} is {_shown(value)}; wanted one {scalar.type.value}")
     for entry in _entries(value):
+        if entry != entry:
+            raise SettingError(f"{scalar.name} is NaN; wanted a number")
         _hold_rules(scalar, entry, known)
     return value
 

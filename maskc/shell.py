@@ -194,13 +194,17 @@ def together(errors: Sequence[MaskcError]) -> MaskcError:
 
 
 def pairs(words: Iterable[str], option: str) -> dict[str, str]:
-    """Words of the form NAME=VALUE as a table."""
-    table = {}
+    """Words of the form NAME=VALUE as a table, each name once."""
+    table: dict[str, str] = {}
     for word in words:
         name, sign, value = word.partition("=")
         if not sign or not name.strip():
             raise click.BadParameter(f"`{word}` is not NAME=VALUE", param_hint=option)
-        table[name.strip()] = value
+        name = name.strip()
+        if name in table:
+            told = f"`{name}` is given twice: {table[name]} and {value}"
+            raise click.BadParameter(told, param_hint=option)
+        table[name] = value
     return table
 
 

@@ -179,6 +179,8 @@ def _entry(param: Param, place: str, value: Any, scalars: dict[str, Any]) -> Any
     check = {"int": checked_int, "float": checked_float, "bool": checked_bool}[param.type]
     name = param.name + place
     value = check(name, value)
+    if value != value:
+        raise ValueError(f"{name} is NaN; wanted a number")
     for rule, text in param.rules:
         if not rule(value, scalars):
             raise ValueError(f"{name} is {value}: the spec says {text}")

@@ -150,6 +150,24 @@ def test_a_size_is_written_in_ascii(maskc, tmp_path):
         assert (run.code, "is not a size" in run.err) == (2, True), word
 
 
+@pytest.mark.parametrize("option", ["--size", "--param", "--input"])
+def test_a_name_is_given_once(maskc, tmp_path, option):
+    (tmp_path / "p.attn").write_text(MIXED)
+    run = maskc("show", "p.attn", option, "n=3", option, "y=5", option, " n=4", cwd=tmp_path)
+    assert (run.code, run.out) == (2, "")
+    assert f"Invalid value for {option}: `n` is given twice: 3 and 4" in run.err
+
+
+def test_a_float_parameter_may_be_infinite_and_is_a_number(maskc, tmp_path):
+    text = "pattern p(x: float = 0.5, y: float[] = [0.5]) = x > 1.0 | y[q] > 1.0\n"
+    (tmp_path / "p.attn").write_text(text)
+    for name, word in (("x", "NaN"), ("y", "1.0,NaN")):
+        run = maskc("show", "p.attn", "--n", 2, "--param", f"{name}={word}", cwd=tmp_path)
+        assert (run.code, run.err) == (1, f"error: {name} is NaN; wanted a number\n")
+    run = maskc("show", "p.attn", "--n", 2, "--param", "x=Infinity", "--json", cwd=tmp_path)
+    assert '"11"' in run.out, run.err
+
+
 def test_a_path_of_any_length_is_told_in_short(maskc, tmp_path):
     (tmp_path / "p.attn").write_text(f'use "{"a" * 900_000}"\nuse "{"./" * 9_000}p.attn"\n')
     run = maskc("check", "p.attn", cwd=tmp_path)

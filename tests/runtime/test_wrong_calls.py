@@ -74,6 +74,7 @@ WRONG = {
         ({"w": 0}, "w is 0: the spec says w >= 1"),
         *(({"c": c}, "wanted True or False") for c in (0, 1, "true", np.int64(1), None)),
         *(({"f": f}, "wanted a number") for f in ("x", True, None, 10**400, 1j)),
+        *(({"f": f}, "f is NaN; wanted a number") for f in (float("nan"), torch.tensor(np.nan))),
         ({"f": torch.ones((), requires_grad=True)}, "f requires a gradient, and none reaches it"),
         *(({"scale": s}, "wanted a number") for s in ("a", True, np.True_, 1j, [1], 10**400)),
         *(({"scale": s}, "wanted a number") for s in (torch.ones(1), np.ones(2))),
