@@ -106,6 +106,13 @@ def few_full_layers(call: Call) -> np.ndarray:
 @defines(
     "language/moa.attn",
     Call(
+        330,
+        heads=2,
+        layer=1,
+        n_layers=2,
+        params={"first": [[0, 9], [100, 3]], "growth": [[0, 1], [100, 700]]},
+    ),
+    Call(
         700,
         heads=2,
         layer=1,
