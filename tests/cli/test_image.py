@@ -10,7 +10,7 @@ import numpy
 import pytest
 from PIL import Image
 
-from cli.shell import EXAMPLES, in_shell
+from cli.shell import EXAMPLES, in_process, in_shell
 from maskc import ir, pipeline
 from maskc.neighbourhood import neighbourhood
 from maskc.panels import ABSENT, DROPPED, FULL, KEPT, panels, side_of_cell, side_of_tile
@@ -179,8 +179,8 @@ def test_a_line_has_no_neighbourhood():
 )
 def test_two_runs_give_the_same_bytes(maskc, file, words, kind, tmp_path):
     files = [tmp_path / f"{name}.{kind}" for name in "ab"]
-    for path in files:
-        run = maskc("show", EXAMPLES / f"{file}.attn", *words, "-o", path, cwd=tmp_path)
+    for draw, path in zip((in_process, maskc), files, strict=True):
+        run = draw("show", EXAMPLES / f"{file}.attn", *words, "-o", path, cwd=tmp_path)
         assert (run.code, run.out) == (0, f"{path}\n")
     assert files[0].read_bytes() == files[1].read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == [p.name for p in files]
