@@ -232,7 +232,9 @@ class Printer:
     def _if(self, node: s.If) -> Piece:
         parts: list[Document] = []
         for i, (condition, result) in enumerate(node.arms):
-            over, test = self._own_line(condition, ANY, False)
+            over, test = (
+                self._own_line(condition, ANY, False) if i else ((), self._first(condition))
+            )
             above, text = self._own_line(result, ANY, False)
             clause = ("else if " if i else "if ", test, Indent((SPACE, above, "then ", text)))
             parts += [over, Group(clause), SPACE]

@@ -155,3 +155,30 @@ def test_several_comments_survive_together(text: str) -> None:
 )
 def test_a_comment_behind_a_brace_stays_with_what_it_opens(text: str, wanted: str) -> None:
     assert hold(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "pattern p {\n mask if # c\n a then b else d\n}",
+            "    # c\n    mask if a then b else d\n}\n",
+        ),
+        ("pattern p = a & if # c\n b then c else d", "    a\n    # c\n    & if b then c else d\n"),
+        (
+            "pattern p = f(x = if # c\n a then b else d)",
+            "        # c\n        x = if a then b else d,\n",
+        ),
+        ("pattern p = any(i in if # c\n a then b else d : e)", "    # c\n    any(i in if a then b"),
+        ("pattern p = match h { 0 => if # c\n a then b else d }", "    # c\n    0 => if a then b"),
+        ("pattern p = (if # c\n a then b else d)[3]", "    # c\n    (if a then b else d)[3]\n"),
+    ],
+)
+def test_a_comment_behind_an_if_stands_above_it(text: str, wanted: str) -> None:
+    assert wanted in hold(text)
+
+
+@pytest.mark.parametrize("body", ["recent(4)", "recent((4))", "t[q, k]", "any(i in 0..4 : k == i)"])
+def test_a_comment_behind_closed_brackets_stays_outside(body: str) -> None:
+    plain = hold(f"pattern p = {body}").removeprefix("pattern p = ")
+    assert hold(f"pattern p = ({body}\n# c\n)") == f"pattern p =\n    # c\n    {plain}"
