@@ -19,8 +19,8 @@ from typing import Any
 import triton
 
 import maskc
+from benchmarks._ahead_of_time import KERNELS, TARGETS, Kernel, compiled
 from benchmarks._machine_code import inner_loops, products
-from benchmarks.ahead_of_time import KERNELS, TARGETS, Kernel, compiled
 from benchmarks.gpu import arguments_for
 
 RESULTS = Path(__file__).with_name("results") / "instructions.json"

@@ -9,7 +9,7 @@ import torch
 import triton
 
 from benchmarks import instructions
-from benchmarks.ahead_of_time import KERNELS, MOST_SHARED, TARGETS, UNIT, Kernel, compiled
+from benchmarks._ahead_of_time import KERNELS, MOST_SHARED, TARGETS, UNIT, Kernel, compiled
 from subjects import EXAMPLES
 
 DIMS = instructions.DIMS

@@ -15,7 +15,7 @@ from gallery.definition import DEFINITIONS, Definition
 from gallery.test_gallery import patterns
 from kernels.test_ahead_of_time import assert_fits
 
-from benchmarks.ahead_of_time import KERNELS, UNIT, compiled
+from benchmarks._ahead_of_time import KERNELS, UNIT, compiled
 
 ARCH, DIM = "sm90", 128
 
