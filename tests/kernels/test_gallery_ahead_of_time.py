@@ -1,7 +1,8 @@
 """The default kernels of every pattern of the gallery, compiled for sm_90 without a GPU.
 
 Kernels of one text are compiled once: patterns differ in the statements of their masks alone, and
-some do not even in those.
+some do not even in those. Of 140 patterns 117 have texts of their own; of these all but two are
+different to Triton too, by its IR without names.
 """
 
 from __future__ import annotations
