@@ -90,6 +90,13 @@ def test_check_warns_of_what_is_not_used(maskc, tmp_path):
     assert [(w["line"], w["column"]) for w in told["warnings"]] == [(1, 23)]
 
 
+def test_check_warns_of_every_file(maskc, tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.attn").write_text(f"pattern {name}(unused: int = 1) = causal\n")
+    run = maskc("check", "a.attn", "b.attn", cwd=tmp_path)
+    assert [run.err.count(f"--> {name}.attn:1:11") for name in "ab"] == [1, 1]
+
+
 def test_check_warns_of_a_pattern_that_python_cannot_import(maskc, tmp_path):
     (tmp_path / "a.attn").write_text("pattern lambda(class: int = 4) = recent(class)\n")
     run = maskc("check", "a.attn", cwd=tmp_path)
@@ -117,7 +124,9 @@ def test_what_is_wrong_on_standard_input_is_told():
         assert (run.code, "--> <stdin>:1:" in run.err) == (1, True), words
         run = in_process(*words, "-", stdin=b" " * (1 << 21))
         assert (run.code, "`<stdin>` is larger than" in run.err) == (1, True), words
-    assert in_process("check", "-", STREAMING, stdin=b"").code == 2
+    for words in (("check",), ("compile", "--emit", "ir"), ("fmt", "--check")):
+        run = in_process(*words, "-", STREAMING, stdin=b"pattern p = causal\n")
+        assert (run.code, "stands alone" in run.err) == (2, True), words
     run = in_process("compile", "-", stdin=b"pattern p = causal")
     assert (run.code, "give --emit" in run.err) == (2, True)
 
@@ -235,6 +244,12 @@ def test_explain_error_shows_a_wrong_and_a_right_program(maskc):
     out = maskc("explain-error", "unknown-name").out
     assert "wrong:\n    pattern p = casual" in out
     assert "right:\n    pattern p = causal" in out
+
+
+def test_explain_error_cuts_long_lines(maskc):
+    run = maskc("explain-error", "too-large")
+    assert max(map(len, run.out.splitlines())) == 104
+    assert run.out.count("...\n") == 1
 
 
 def test_explain_error_lists_every_id(maskc):

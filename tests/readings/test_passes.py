@@ -21,6 +21,9 @@ from subjects import many
 from .expressions import LENGTH, Place, bools, ints, places
 from .test_rectangles import CAUSAL, DILATED, DOCUMENT, RECENT, D, K, Q, W, op
 
+X, Y = Param("x", ir.BOOL), Param("y", ir.BOOL)
+U, V = (Load(name, (), ir.FLOAT) for name in "uv")
+
 BY_NAME = {each.name: each for each in PASSES}
 
 
@@ -79,15 +82,40 @@ def test_sums_are_written_in_one_way(before: Node, after: str) -> None:
         (op("and", CAUSAL, op("not", op("eq", Q, Q))), "false"),
         (op("or", CAUSAL, op("and", CAUSAL, RECENT)), "k <= q"),
         (op("select", Const(True), CAUSAL, RECENT), "k <= q"),
+        (op("select", DILATED, CAUSAL, CAUSAL), "k <= q"),
+        (op("and", op("or", X, Y), op("or", Y, X)), "(x | y) & (y | x)"),
+        (Fold("count", "i", Const(0), W, Const(False)), "0"),
         (op("floordiv", Q, 0), "0"),
         (op("min", 3, Q, 5), "min(q, 3)"),
         (Fold("any", "i", Const(3), Const(3), CAUSAL), "false"),
         (op("le", 0, D), "k <= q"),
         (op("add", Const(2**62), Const(2**62)), f"{2**62} + {2**62}"),
+        (op("add", Q, op("neg", K), 3), "q + -k + 3"),
+        (op("add", Q, op("neg", K)), "q - k"),
+        *((op("mod", Q, n), "0") for n in (-1, 0, 1)),
+        (op("le", 1, D), "k < q"),
+        (op("lt", -1, D), "k <= q"),
+        (op("le", D, -1), "q < k"),
+        (op("lt", D, 1), "q <= k"),
     ],
 )
 def test_algebra_folds(before: Node, after: str) -> None:
     assert node_text(simplify(before)) == after
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        *(op("not", op(name, U, V)) for name in ("lt", "le")),
+        *(op(name, U, U) for name in ("lt", "le", "eq", "ne")),
+        *(op(name, U, V, U) for name in ("min", "max")),
+        *(op(name, U, Const(0.0)) for name in ("add", "mul")),
+        op("sub", U, U),
+    ],
+)
+def test_floats_that_may_be_nan_stay_as_they_are(node: Node) -> None:
+    for each in PASSES:
+        assert each.apply(node) == node
 
 
 @pytest.mark.parametrize(
