@@ -8,8 +8,9 @@ import re
 import pytest
 
 from cli.shell import EXAMPLES, in_process, in_shell
-from maskc import pipeline
+from maskc import pipeline, testing
 from maskc.mistakes import MISTAKES
+from maskc.testing import Call, Failure, FuzzReport
 from maskc.version import __version__
 from subjects import slow
 
@@ -225,6 +226,21 @@ def test_fuzz_holds_a_pattern_against_the_oracle():
     run = in_shell("fuzz", EXAMPLES / "dense_causal.attn", "--examples", 3, "--seed", 0)
     assert run.code == 0, run.all
     assert "3 calls, all as exact as dense attention" in run.out
+
+
+def test_fuzz_says_what_is_wrong(monkeypatch):
+    asked = []
+
+    def fuzzed(file, examples, step, **options):
+        asked.append((file, examples, options))
+        step(examples, examples)
+        return FuzzReport(examples, Failure("near", Call(n_q=2, n_k=2), "out is off"))
+
+    monkeypatch.setattr(testing, "fuzz", fuzzed)
+    run = in_process("fuzz", STREAMING, "--examples", 7, "--seed", 3, "--backend", "torch")
+    assert (run.code, run.out) == (1, "")
+    assert run.err.endswith("error: `near` is wrong\nout is off\n")
+    assert asked == [(STREAMING, 7, {"backend": "torch", "device": "cpu", "seed": 3})]
 
 
 def test_list_has_a_picture_of_every_public_def(maskc):

@@ -13,7 +13,7 @@ from maskc.analysis import analyse, depends_on
 from maskc.codegen.render_attn import node_text
 from maskc.ir import Const, Fold, Load, Node, Param, Var
 from maskc.passes import PASSES
-from maskc.passes.linear import linear, normalise
+from maskc.passes.linear import MOST_TERMS, linear, normalise
 from maskc.passes.merge import merge
 from maskc.passes.simplify import simplify
 from subjects import many
@@ -124,6 +124,10 @@ def test_floats_that_may_be_nan_stay_as_they_are(node: Node) -> None:
         (op("and", op("lt", D, 5), op("le", D, 2)), "q - k <= 2"),
         (op("or", op("lt", D, 5), op("le", D, 2)), "q - k < 5"),
         (op("and", CAUSAL, op("le", -3, D), op("lt", K, W)), "k <= q & k < w"),
+        (op("and", op("le", D, 3), op("lt", D, 3)), "q - k < 3"),
+        (op("and", op("lt", D, 3), op("le", D, 2)), "q - k < 3"),
+        (op("or", op("lt", D, 3), op("le", D, 3)), "q - k <= 3"),
+        (op("and", op("le", op("mul", Q, 4), 10), op("lt", Q, 3)), "q * 4 <= 10"),
     ],
 )
 def test_bounds_of_one_sum_are_merged(before: Node, after: str) -> None:
@@ -157,6 +161,12 @@ def test_opaque_sides_are_split_first(node: Node, side: str) -> None:
 def test_loop_variables_are_no_dependence() -> None:
     fold = Fold("any", "i", Const(0), Param("w"), op("eq", D, op("mul", Var("i"), 3)))
     assert depends_on(fold) == {"q", "k", "param:w"}
+
+
+def test_sums_of_many_terms_are_left_as_they_are() -> None:
+    for n, known in ((MOST_TERMS, MOST_TERMS), (MOST_TERMS + 1, 1)):
+        whole = op("add", *(Var(f"v{i}") for i in range(n)))
+        assert len(linear(whole)[whole].terms) == known
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(-2, 2)), min_size=1, max_size=9))
