@@ -192,6 +192,13 @@ def test_show_draws_the_tiles_of_the_layout(maskc):
     assert json.loads(run.out)["heads"][0]["rows"] == ["1000", "2100", "2210", "2221"]
 
 
+def test_shrinking_is_for_pictures_of_pairs(maskc):
+    told = "window = 1024 reaches past 48 tokens: --shrink shows the shape\n"
+    assert maskc("show", STREAMING, "--n", 48).err == told
+    for option in ("--shrink", "--tiles", "--json"):
+        assert maskc("show", STREAMING, "--n", 48, option).err == ""
+
+
 def test_show_asks_which_of_several_patterns(maskc, tmp_path):
     (tmp_path / "two.attn").write_text(TWO)
     assert maskc("show", tmp_path / "two.attn").code == 2

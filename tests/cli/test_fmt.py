@@ -50,6 +50,13 @@ def test_checking_names_what_would_change_and_writes_nothing(maskc, tmp_path):
         assert (run.code, run.all) == (0, "")
 
 
+def test_checking_several_files_fails_where_any_would_change(maskc, tmp_path):
+    file(tmp_path, LOOSE)
+    (tmp_path / "y.attn").write_text(NEAT)
+    for option in ("--check", "--diff"):
+        assert maskc("fmt", option, "x.attn", "y.attn", cwd=tmp_path).code == 1
+
+
 def test_a_diff_says_where_the_last_line_has_no_end(maskc, tmp_path):
     file(tmp_path, LOOSE[:-1])
     lines = maskc("fmt", "--diff", "x.attn", cwd=tmp_path).out.splitlines()

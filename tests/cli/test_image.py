@@ -226,6 +226,12 @@ def test_images_that_cannot_be_are_bad_usage(maskc, words, told, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_image_may_be_named_in_capitals(maskc, tmp_path):
+    run = maskc("show", STREAMING, "--shrink", "-o", "A.SVG", cwd=tmp_path)
+    assert run.code == 0, run.err
+    assert b"<svg" in (tmp_path / "A.SVG").read_bytes()
+
+
 def test_an_image_in_a_folder_that_is_not_there_is_told(maskc, tmp_path):
     run = maskc("show", STREAMING, "--shrink", "-o", "none/a.png", cwd=tmp_path)
     assert run.code == 1

@@ -13,6 +13,7 @@ from maskc.analysis import analyse, depends_on
 from maskc.codegen.render_attn import node_text
 from maskc.ir import Const, Fold, Load, Node, Param, Var
 from maskc.passes import PASSES
+from maskc.passes.bind import bind
 from maskc.passes.linear import MOST_TERMS, linear, normalise
 from maskc.passes.merge import merge
 from maskc.passes.simplify import simplify
@@ -128,6 +129,7 @@ def test_floats_that_may_be_nan_stay_as_they_are(node: Node) -> None:
         (op("and", op("lt", D, 3), op("le", D, 2)), "q - k < 3"),
         (op("or", op("lt", D, 3), op("le", D, 3)), "q - k <= 3"),
         (op("and", op("le", op("mul", Q, 4), 10), op("lt", Q, 3)), "q * 4 <= 10"),
+        (op("and", op("le", Q, 3), op("le", op("mul", Q, 4), 10)), "q * 4 <= 10"),
     ],
 )
 def test_bounds_of_one_sum_are_merged(before: Node, after: str) -> None:
@@ -161,6 +163,15 @@ def test_opaque_sides_are_split_first(node: Node, side: str) -> None:
 def test_loop_variables_are_no_dependence() -> None:
     fold = Fold("any", "i", Const(0), Param("w"), op("eq", D, op("mul", Var("i"), 3)))
     assert depends_on(fold) == {"q", "k", "param:w"}
+
+
+def test_a_loop_in_a_loop_has_a_name_of_its_own() -> None:
+    def nested(outside: str, inside: str) -> Node:
+        product = op("mul", Var(outside), Var(inside))
+        inner = Fold("any", inside, Const(0), Const(2), op("eq", D, product))
+        return Fold("any", outside, Const(0), Const(3), op("or", inner, op("eq", Q, Var(outside))))
+
+    assert bind(nested("I0", "I1")) == (nested("loop:j", "loop:i"),)
 
 
 def test_sums_of_many_terms_are_left_as_they_are() -> None:
