@@ -197,6 +197,22 @@ def test_an_image_says_pattern_lengths_parameters_density_and_axes(maskc, tmp_pa
     assert SEEN.lower() not in text, "images hold the colors of cells"
 
 
+def test_an_image_says_the_density_of_all_heads_and_what_was_made_up(maskc, tmp_path):
+    (tmp_path / "p.attn").write_text(
+        "pattern p(w: int[head], n: int >= 1) = recent(w) \\ sink(0 * n)\n"
+    )
+    words = ("--n", 4, "--param", "w=1,1,1,4", "-o", "a.svg")
+    assert maskc("show", "p.attn", *words, cwd=tmp_path).code == 0
+    text = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert f"{(3 * 4 + 10) / 64:.2%} of pairs kept" in text
+    assert text.count(" n = ") + text.count(">n = ") == 1
+
+
+def test_an_image_says_the_side_of_a_cell_of_two(maskc, tmp_path):
+    assert maskc("show", STREAMING, "--n", 600, "-o", tmp_path / "a.svg").code == 0
+    assert "a cell is 2 x 2 pairs" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
 def test_a_thin_line_in_a_long_mask_still_shows():
     pattern, call = call_of("pattern p = k == 2000", 4096)
 

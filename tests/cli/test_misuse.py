@@ -150,6 +150,12 @@ def test_a_size_is_written_in_ascii(maskc, tmp_path):
         assert (run.code, "is not a size" in run.err) == (2, True), word
 
 
+def test_tiles_of_many_queries_are_not_drawn(maskc, tmp_path):
+    (tmp_path / "p.attn").write_text("pattern p {\n space cross\n mask everything\n}\n")
+    run = maskc("show", "p.attn", "--tiles", "--n", 4, "--n-q", 513, "--block", 1, cwd=tmp_path)
+    assert (run.code, "more than 512 tiles a side" in run.err) == (2, True)
+
+
 @pytest.mark.parametrize("option", ["--size", "--param", "--input"])
 def test_a_name_is_given_once(maskc, tmp_path, option):
     (tmp_path / "p.attn").write_text(MIXED)
