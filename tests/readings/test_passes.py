@@ -17,6 +17,8 @@ from maskc.passes.bind import bind
 from maskc.passes.linear import MOST_TERMS, linear, normalise
 from maskc.passes.merge import merge
 from maskc.passes.simplify import simplify
+from maskc.passes.slope import S, slope
+from maskc.points import evaluate
 from subjects import many
 
 from .expressions import LENGTH, Place, bools, ints, places
@@ -134,6 +136,36 @@ def test_floats_that_may_be_nan_stay_as_they_are(node: Node) -> None:
 )
 def test_bounds_of_one_sum_are_merged(before: Node, after: str) -> None:
     assert node_text(merge(before)) == after
+
+
+def of(name: str, *args: Node | float) -> Node:
+    return ir.Op(name, tuple(Const(a) if isinstance(a, float) else a for a in args))
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        *(of(name, S) for name in ("neg", "abs", "exp", "log", "tanh", "sigmoid")),
+        *(of("div", a, b) for a, b in ((S, 3.0), (2.0, S), (S, of("exp", S)))),
+        *(of(name, S, 1.5, of("mul", S, S)) for name in ("add", "mul", "min", "max")),
+        of("sub", of("exp", S), of("mul", 2.0, S)),
+        of("select", of("lt", S, 1.0), of("mul", S, 3.0), of("tanh", S)),
+    ],
+)
+def test_the_slope_is_how_the_score_rises(score: Node) -> None:
+    for s in (-1.7, 0.4, 1.3, 2.9):
+        step = 1e-6
+        below, above = (evaluate(score, {"s": s + by}) for by in (-step, step))
+        if below == below:
+            wanted = (above - below) / (2 * step)
+            assert evaluate(slope(score), {"s": s}) == pytest.approx(wanted, rel=1e-4, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", ["min", "max"])
+def test_the_slope_at_a_kink_is_that_of_the_first_side(name: str) -> None:
+    sides = [of("mul", S, float(n)) for n in (2, 3, 4)]
+    assert evaluate(slope(of(name, *sides)), {"s": 0.0}) == 2.0
+    assert evaluate(slope(of("abs", S)), {"s": 0.0}) == 1.0
 
 
 def test_analysis_names_what_a_mask_depends_on() -> None:

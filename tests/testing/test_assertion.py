@@ -12,8 +12,14 @@ from hypothesis import strategies as st
 
 import maskc
 from maskc.testing import Call, assert_matches_dense, calls, fuzz
-from maskc.testing.oracle import unwritten_memory_is_nan
-from maskc.testing.reference import Problem, Rules, dense_attention
+from maskc.testing.oracle import (
+    _check,
+    floor,
+    own_sinks,
+    poisoned,
+    unwritten_memory_is_nan,
+)
+from maskc.testing.reference import Problem, Rules, Terms, dense_attention
 
 EVERYTHING = maskc.loads("pattern everything_ = everything").everything_
 
@@ -167,6 +173,32 @@ def test_the_floor_lets_no_error_of_the_size_of_a_term_through():
         assert_matches_dense(Local(spoil), replace(CALL, n_q=1, n_k=1))
 
 
+def test_the_floor_is_a_rounding_of_each_term():
+    terms = Terms(torch.tensor(3.0), torch.tensor(5.0))
+    assert floor(terms, torch.bfloat16, torch.float16) == 3 * 2**-7 + 5 * 2**-23
+    assert floor(terms, torch.float64, torch.float64) == 8 * 2**-52
+
+
+def test_an_error_is_held_to_what_its_own_entry_allows():
+    exact = {"out": torch.zeros(2, dtype=torch.float64)}
+    got = {"out": torch.tensor([0.9, 0.5])}
+    with pytest.raises(AssertionError, match=r"^out is off by 0.5 at \(1,\)"):
+        _check("out", got, exact, exact, lambda: torch.tensor([1.0, 0.1]), "here")
+
+
+def test_unseen_keys_are_poisoned_with_nan_and_both_infinities():
+    k, v = torch.ones(1, 1, 4, 2), torch.ones(1, 1, 4, 3)
+    mask = torch.tensor([False, False, False, True]).expand(1, 2, 5, 4)
+    for x in poisoned(k, v, mask):
+        assert str(x[0, 0, :, 0].tolist()) == "[nan, inf, -inf, 1.0]"
+
+
+def test_fewer_sinks_than_none_are_none():
+    text = "pattern padded {\n sink_count q - 2\n mask causal\n}"
+    (found,) = own_sinks(maskc.loads(text).padded, Call(n_q=4, n_k=4))({})
+    assert found.flatten().tolist() == [-torch.inf, -torch.inf, -torch.inf, 0.0]
+
+
 def test_new_memory_is_nan_only_inside():
     with unwritten_memory_is_nan():
         assert torch.empty(1000).isnan().all()
@@ -183,6 +215,7 @@ def test_fuzz_gives_the_smallest_failing_call():
     assert (report.failure.call.n_q, report.failure.call.dtype) == (12, "float32")
     assert "out is off by" in report.failure.message
     assert seen[0] == (1, 200)
+    assert report.examples == len(seen)
 
 
 def test_fuzz_of_an_exact_pattern_tries_every_example():
