@@ -127,14 +127,13 @@ class Comments:
 
     def _beside(self, comment: Token, place: int, text: str, before: int) -> bool:
         """Whether something ends where the comment stands, and has it now."""
-        i = place
+        ends = place - (self._tokens[place - 1].kind in JOINS and place > 1)
+        i = ends
         while i and self._starts[i - 1] > before and self._tokens[i - 1].kind in ("RPAR", "COMMA"):
             i -= 1
         if before and self._starts[i - 1] < before:
             return False
-        last = self._tokens[place - 1]
-        if last.kind in JOINS and place > 1:
-            last = self._tokens[place - 2]
+        last = self._tokens[ends - 1]
         node: s.Node = self._file
         while True:
             parts = self._parts(node)

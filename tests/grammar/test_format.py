@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -182,3 +183,27 @@ def test_a_comment_behind_an_if_stands_above_it(text: str, wanted: str) -> None:
 def test_a_comment_behind_closed_brackets_stays_outside(body: str) -> None:
     plain = hold(f"pattern p = {body}").removeprefix("pattern p = ")
     assert hold(f"pattern p = ({body}\n# c\n)") == f"pattern p =\n    # c\n    {plain}"
+
+
+@pytest.mark.parametrize("operator", ["&", "|", "^", "\\", "+", "<", "in", ""])
+def test_a_comment_behind_a_bracket_that_a_comment_broke_has_its_own_line(operator: str) -> None:
+    text = f"pattern p = f(a, 7  # one\n) {operator}  # two\n {operator and 'b'}"
+    assert "    )  #" not in hold(text)
+
+
+PAIRS = st.sampled_from(["  # {}", "\n# {}", "\n\n# {}"]).map(lambda kind: kind.format("why"))
+OWN_STATEMENTS = [
+    unparse(declaration)
+    for path in sorted((Path(__file__).parents[2] / "examples").rglob("*.attn"))
+    for declaration in parse(source(path.read_text(encoding="utf-8"))).declarations
+]
+
+
+@given(st.data())
+def test_two_comments_close_together_in_any_example_are_kept(data: Any) -> None:
+    text = data.draw(st.sampled_from(OWN_STATEMENTS))
+    places = [*words(text), len(text)]
+    first = data.draw(st.integers(0, len(places) - 1))
+    second = min(first + data.draw(st.integers(1, 5)), len(places) - 1)
+    put = [(places[i], data.draw(PAIRS)) for i in sorted({first, second})]
+    hold(inserted(text, put))
