@@ -14,8 +14,11 @@ import torch
 from maskc.codegen.runtime.reader import MOST_AT_ONCE, Reader, chosen_of
 from maskc.codegen.runtime.seams import Seams, between, seams_of
 
-TILES_AT_ONCE = 4096
-"""Tiles whose parts are read together."""
+PARTS_AT_ONCE = 1 << 15
+"""Tiles, or parts of them, that are split together."""
+
+FEW_TOLD = 8
+"""Corners of so many tiles must tell of one, or those of the next tiles are not read."""
 
 
 def decided(
@@ -23,52 +26,61 @@ def decided(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Which tiles are full and which mixed, exactly, where their bounds left it open.
 
-    The points in the corners come first, as long as they tell of some tiles, then parts of the
-    tiles, then all points of the parts that stay open.
+    The points in the corners come first, as long as they tell of tiles, then parts of the tiles,
+    then all points of the parts that stay open.
     """
-    seams = seams_of(reader)
     hit = torch.zeros(s.numel(), dtype=torch.bool, device=s.device)
     miss = torch.zeros_like(hit)
     corners_tell = True
-    for i in range(0, s.numel(), TILES_AT_ONCE):
-        at = slice(i, i + TILES_AT_ONCE)
+    for tiles in whole_tiles(reader, s, *corners).pieces():
         if corners_tell:
-            q, k = (torch.stack([x[at] for x in ends], 1) for ends in (corners[:2], corners[2:]))
-            kept = reader.points(s[at], q[:, :, None], k[:, None, :])
-            kept = kept.expand(len(q), 2, 2).flatten(1)
-            hit[at], miss[at] = kept.any(1), ~kept.all(1)
-            corners_tell = bool((hit[at] & miss[at]).any())
-        tile = (~(hit[at] & miss[at])).nonzero().squeeze(1) + i
-        own = s[tile], *(x[tile] for x in corners)
-        parts = Parts(tile, *own, size=reader.block, seams=seams)
-        while not parts.small:
-            parts = parts.split()
+            kept = tiles.corners(reader)
+            hit[tiles.tile], miss[tiles.tile] = kept.any(1), ~kept.all(1)
+            n_told = int((hit & miss)[tiles.tile].sum())
+            corners_tell = n_told * FEW_TOLD > tiles.tile.numel()
+        stack = [tiles.chosen(~(hit & miss)[tiles.tile])]
+        while stack:
+            parts = stack.pop()
+            if parts.small:
+                for tile, kept, exists in parts.points(reader):
+                    hit[tile[(kept & exists).flatten(1).any(1)]] = True
+                    miss[tile[(exists & ~kept).flatten(1).any(1)]] = True
+                continue
+            at_seams, parts = parts.seams is not None, parts.split()
+            if at_seams and reader.spec.outline is not None:
+                # Most pieces of tiles at seams are full or absent.
+                every, some = reader.outline(*parts.rectangles)
+                hit[parts.tile[_of_any(every & parts.exist)]] = True
+                miss[parts.tile[_of_any(~some & parts.exist)]] = True
+                parts = parts.chosen(some & ~every & ~(hit & miss)[parts.tile])
             every, some, sure_hit, sure_miss = reader.bounds(*parts.rectangles)
             hit[parts.tile[_of_any((every | sure_hit) & parts.exist)]] = True
             miss[parts.tile[_of_any((~some | sure_miss) & parts.exist)]] = True
-            parts = parts.chosen(some & ~every & ~(hit & miss)[parts.tile])
-        for some_parts, kept, exists in parts.points(reader):
-            hit[some_parts[(kept & exists).flatten(1).any(1)]] = True
-            miss[some_parts[(exists & ~kept).flatten(1).any(1)]] = True
+            stack.extend(parts.chosen(some & ~every & ~(hit & miss)[parts.tile]).pieces())
     return hit & ~miss, hit & miss
 
 
 def kept_inside(reader: Reader, s: torch.Tensor, *corners: torch.Tensor) -> torch.Tensor:
     """The number of kept pairs in each tile with these corners, int64 [n]."""
     total = torch.zeros_like(s)
-    seams = seams_of(reader)
-    for i in range(0, s.numel(), TILES_AT_ONCE):
-        tile = torch.arange(i, min(i + TILES_AT_ONCE, s.numel()), device=s.device)
-        own = s[tile], *(x[tile] for x in corners)
-        parts = Parts(tile, *own, size=reader.block, seams=seams)
-        while not parts.small:
-            parts = parts.split()
-            every, some, _, _ = reader.bounds(*parts.rectangles)
-            total.index_add_(0, parts.tile, (parts.n_pairs * every).sum_to_size(len(parts.tile)))
-            parts = parts.chosen(some & ~every)
-        for some_parts, kept, exists in parts.points(reader):
-            total.index_add_(0, some_parts, (kept & exists).flatten(1).sum(1))
+    stack = list(whole_tiles(reader, s, *corners).pieces())
+    while stack:
+        parts = stack.pop()
+        if parts.small:
+            for tile, kept, exists in parts.points(reader):
+                total.index_add_(0, tile, (kept & exists).flatten(1).sum(1))
+            continue
+        parts = parts.split()
+        every, some, _, _ = reader.bounds(*parts.rectangles)
+        total.index_add_(0, parts.tile, (parts.n_pairs * every).sum_to_size(len(parts.tile)))
+        stack.extend(parts.chosen(some & ~every).pieces())
     return total
+
+
+def whole_tiles(reader: Reader, s: torch.Tensor, *corners: torch.Tensor) -> Parts:
+    """Whole tiles, numbered from 0, to be cut at the seams of the call."""
+    tile = torch.arange(s.numel(), device=s.device)
+    return Parts(tile, s, *corners, size=reader.block, seams=seams_of(reader))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +119,18 @@ class Parts:
     def small(self) -> bool:
         """Whether reading points is now as good as splitting on."""
         return not self.tile.numel() or (max(self.size) <= 8 and self.seams is None)
+
+    def pieces(self) -> Iterator[Parts]:
+        """The same, `PARTS_AT_ONCE` at a time."""
+        for i in range(0, self.tile.numel(), PARTS_AT_ONCE):
+            own = (x[i : i + PARTS_AT_ONCE] for x in (self.tile, *self.rectangles))
+            yield Parts(*own, size=self.size, seams=self.seams)
+
+    def corners(self, reader: Reader) -> torch.Tensor:
+        """Whether the points in the corners are kept: bool [n, 4]."""
+        q, k = (torch.stack(x, 1) for x in ((self.q0, self.q1), (self.k0, self.k1)))
+        kept = reader.points(self.s, q[:, :, None], k[:, None, :])
+        return kept.expand(len(q), 2, 2).flatten(1)
 
     def chosen(self, where: torch.Tensor) -> Parts:
         """Those parts that are not empty where the bool holds, one after another."""
