@@ -157,13 +157,14 @@ class RangeTable:
     def __call__(
         self, prefix: tuple[torch.Tensor | int, ...], low: torch.Tensor, high: torch.Tensor
     ) -> torch.Tensor:
-        """The least (greatest) entry of each range, [n]; see `RangeTables.range_min`."""
+        """The least (greatest) entry of each range; ends broadcast. See `RangeTables.range_min`."""
+        same = torch.broadcast_tensors(low, high, *map(torch.as_tensor, prefix))
+        shape = same[0].shape
         if not self.rows or not self.length:
-            return self.zero.expand(low.shape)
-        if low.ndim > 1:
-            same = torch.broadcast_tensors(low, high, *map(torch.as_tensor, prefix))
+            return self.zero.expand(shape)
+        if len(shape) > 1:
             low, high, *rest = (x.reshape(-1) for x in same)
-            return self(tuple(rest), low, high).view(same[0].shape)
+            return self(tuple(rest), low, high).view(shape)
         last = self.length - 1
         row, nothing = self._row_of(prefix, low.device)
         if bool((low >= 0).all() & (high <= last).all() & (low <= high).all()):

@@ -16,7 +16,7 @@ from maskc.codegen.runtime.attention import Attention
 from maskc.codegen.runtime.call import Input
 from maskc.codegen.runtime.reader import Reader
 from maskc.codegen.runtime.tables import RangeTable, RangeTables, Tables
-from subjects import many
+from subjects import many, tiles_of
 
 
 @settings(max_examples=many(7))
@@ -39,6 +39,34 @@ def test_range_minima_and_maxima_are_those_of_the_entries(data):
         entries = [int(tensor[r, j]) if inside and 0 <= j < n else 0 for j in range(a, b + 1)]
         assert int(least((row,), low, high)[i]) == min(entries)
         assert int(greatest((row,), low, high)[i]) == max(entries)
+
+
+@pytest.mark.parametrize("length", [0, 50])
+def test_ends_of_ranges_broadcast(length):
+    tensor = torch.randint(-50, 50, (2, length), generator=torch.Generator().manual_seed(0))
+    row, low, high = torch.tensor([0, 1, 1]), torch.tensor([3, 9, 20]), torch.tensor([[25], [49]])
+    found = RangeTable(tensor, False)((row,), low, high)
+    apart = [RangeTable(tensor, False)((row,), low, end.expand(3)) for end in high]
+    assert torch.equal(found, torch.stack(apart))
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+@pytest.mark.parametrize(
+    "mask",
+    [
+        "random_blocks(64, 3) & (if t[q] > 2 then causal else k < 9)",
+        "random_blocks(64, 3) | (t[q] > 2 ^ causal)",
+        "random_blocks(32, 2) & ((t[q] > 2) == (k <= q))",
+    ],
+)
+def test_rows_cut_at_hashed_blocks_read_inputs_of_their_queries(mask, heads):
+    pattern = maskc.loads(f"pattern p {{\n input t: int[token]\n mask {mask}\n}}").p
+    given = {"heads": heads, "t": torch.arange(700) // 100}
+    dense = pattern.dense_mask(700, **given)
+    found = pattern.layout(700, block=64, **given)
+    for head in range(heads):
+        assert torch.equal(found.tiles(0, head), tiles_of(dense[0, head], (64, 64)))
+    assert found.kept_pairs == int(dense.sum())
 
 
 @settings(max_examples=many(4))
