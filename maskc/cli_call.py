@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 IMAGES = (".png", ".svg")
 
+MOST_ITEMS = 12
+"""Items of a packed grid that an image names."""
+
 MOST_PICTURES = 16
 TILES_A_SIDE = 48
 DRAWN, COUNTED = 48, 65536
@@ -209,9 +212,10 @@ def _write_image(
     query: int | None,
 ) -> Path:
     """Write the image and return its path."""
-    from maskc.neighbourhood import neighbourhood
+    from maskc.neighbourhood import views
     from maskc.panels import panels, side_of_cell, side_of_tile
     from maskc.plot import Picture, image
+    from maskc.setting import by_head
 
     n = max(call.n_q, call.n_k)
     block = block or side_of_tile(n)
@@ -222,6 +226,8 @@ def _write_image(
     shown = shell.answered(lambda: panels(pattern, call, heads, block, cell, tiles))
     if len(shown) > MOST_PICTURES:
         raise click.UsageError(f"{len(shown)} masks are too many to draw: choose one with --head")
+    same = cell == 1 or not by_head(pattern)
+    groups = (panel.heads if same else panel.heads[:1] for panel in shown)
     picture = Picture(
         title=pattern.name,
         told=_told(file, pattern, call, heads, block, cell, shown),
@@ -230,7 +236,7 @@ def _write_image(
         block=block,
         n_q=call.n_q,
         n_k=call.n_k,
-        near=neighbourhood(pattern, call, heads[0], query),
+        views=views(pattern, call, groups, query),
         n_heads=call.heads,
     )
     return replace(out, image(picture, out.suffix.lower()[1:]))
@@ -258,7 +264,16 @@ def _told(
     settings = {**call.keywords(), **call.sizes}
     named = {sentence.split(" = ")[0] for sentence in call.made_up}
     values = [f"{n} = {json.dumps(x)}" for n, x in settings.items() if n not in named]
+    if isinstance(call.grid, tuple) and not any(told.startswith("items") for told in call.made_up):
+        values += _items(call.grid)
     return [line for line in (", ".join(told), ", ".join(values), "; ".join(call.made_up)) if line]
+
+
+def _items(grid: Sequence[tuple[int, ...]]) -> list[str]:
+    """The extents of the items of a packed grid, in words."""
+    shown = [" x ".join(map(str, item)) for item in grid[:MOST_ITEMS]]
+    more = [f"{len(grid) - MOST_ITEMS:,} more"] if len(grid) > MOST_ITEMS else []
+    return [f"items of {', '.join([*shown, *more])}"] if grid else []
 
 
 def _layout(

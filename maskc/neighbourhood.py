@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -41,6 +41,14 @@ class Neighbourhood:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """What one query sees in some heads, in order."""
+
+    heads: tuple[int, ...]
+    near: Neighbourhood
+
+
+@dataclass(frozen=True, slots=True)
 class _Grid:
     """Where the positions of a grid start, and its axes with their lengths."""
 
@@ -63,6 +71,18 @@ class _Grid:
             rest, coordinate = divmod(rest, extent)
             found.append(coordinate)
         return tuple(reversed(found))
+
+
+def views(
+    pattern: ir.Pattern, call: Setting, groups: Iterable[tuple[int, ...]], row: int | None = None
+) -> tuple[View, ...]:
+    """What a query sees in each group of heads that have one mask; what is equal stands once."""
+    found: dict[Neighbourhood, tuple[int, ...]] = {}
+    for heads in groups:
+        near = neighbourhood(pattern, call, heads[0], row)
+        if near is not None:
+            found[near] = (*found.get(near, ()), *heads)
+    return tuple(View(tuple(sorted(heads)), near) for near, heads in found.items())
 
 
 def neighbourhood(

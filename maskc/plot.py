@@ -19,7 +19,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from maskc.neighbourhood import Neighbourhood
+from maskc.neighbourhood import Neighbourhood, View
 from maskc.panels import ABSENT, DROPPED, FULL, KEPT, Panel
 
 COLORS = {ABSENT: "#f5f5f3", DROPPED: "#f2dfb8", KEPT: "#7aaed8", FULL: "#1f4f7d"}
@@ -69,7 +69,7 @@ class Picture:
         panels: the masks.
         cell, block: tokens of a cell and of a tile.
         n_q, n_k: lengths.
-        near: what one query sees on its grid, or None.
+        views: what one query sees on its grid, each for the heads that see the same.
         n_heads: how many heads there are, drawn or not.
 
     """
@@ -81,7 +81,7 @@ class Picture:
     block: int
     n_q: int
     n_k: int
-    near: Neighbourhood | None
+    views: Sequence[View]
     n_heads: int
 
 
@@ -98,26 +98,30 @@ def image(picture: Picture, kind: str) -> bytes:
 
 
 def _figure(picture: Picture) -> Figure:
-    n = len(picture.panels)
+    n, views = len(picture.panels), picture.views
     columns = min(n, 2 if n <= 4 else 3 if n <= 9 else 4)
     rows = ceil(n / columns)
     wide, high = _panel_size(picture)
     width = LEFT + columns * wide + (columns - 1) * GAP + RIGHT
-    near_wide, near_high = _near_size(picture.near)
-    beside = picture.near is not None and n == 1
+    near_wide, near_high = _view_size(picture)
+    beside = n == 1 and bool(views)
+    a_row = 1 if any(len(view.near.planes) > 1 for view in views) else min(columns, len(views))
+    near_wide = max(near_wide, wide) if a_row > 1 else near_wide
     if beside:
         width += GAP + near_wide
-    width = max(width, 5.6, 0 if beside else LEFT + near_wide + RIGHT)
+    else:
+        width = max(width, LEFT + a_row * (near_wide + GAP) - GAP + RIGHT)
+    width = max(width, 5.6)
     told = [line for text in picture.told for line in textwrap.wrap(text, int(width / 0.066))]
     head = 0.4 + LINE * len(told)
     legend = 0.3 + 0.18 * ceil(len(LEGEND) / _legend_columns(width))
-    if n == 1 and not picture.near and picture.n_heads == 1:
+    if n == 1 and not views and picture.n_heads == 1:
         head -= 0.2
     body = rows * (high + ABOVE)
     if beside:
         body = max(body, near_high + ABOVE)
-    elif picture.near:
-        body += near_high + ABOVE
+    elif views:
+        body += ceil(len(views) / a_row) * (near_high + ABOVE)
     height = head + body + legend
     figure = Figure(figsize=(width, height), facecolor="white")
     figure.text(LEFT / width, 1 - 0.26 / height, picture.title, size=11, weight="bold", va="center")
@@ -133,10 +137,12 @@ def _figure(picture: Picture) -> Figure:
         row, column = divmod(i, columns)
         axes = place(LEFT + column * (wide + GAP), head + row * (high + ABOVE) + ABOVE, wide, high)
         _draw_panel(axes, picture, panel)
-    if picture.near:
-        x = LEFT + wide + GAP if beside else LEFT
-        y = head + ABOVE + (0 if beside else rows * (high + ABOVE))
-        _draw_near(place, x, y, picture.near)
+    left = LEFT + wide + GAP if beside else LEFT
+    top = head + ABOVE + (0 if beside else rows * (high + ABOVE))
+    for i, view in enumerate(views):
+        row, column = divmod(i, a_row)
+        x, y = left + column * (near_wide + GAP), top + row * (near_high + ABOVE)
+        _draw_near(place, x, y, view.near, _seen(view, picture))
     _draw_legend(figure, width, height, picture)
     return figure
 
@@ -152,19 +158,26 @@ def _panel_size(picture: Picture) -> tuple[float, float]:
     return columns * wide / DPI, rows * tall / DPI
 
 
-def _near_size(near: Neighbourhood | None) -> tuple[float, float]:
-    if near is None:
+def _view_size(picture: Picture) -> tuple[float, float]:
+    """Width and height in inches that serve every view."""
+    if not picture.views:
         return 0.0, 0.0
+    near = picture.views[0].near
     step = _near_step(near)
+    letters = max(len(_seen(view, picture)) for view in picture.views)
     wide = len(near.planes) * (len(near.planes[0][0]) * step + 0.2)
-    return max(wide, len(_seen(near)) * LETTER), len(near.planes[0]) * step
+    return max(wide, letters * LETTER), len(near.planes[0]) * step
 
 
-def _seen(near: Neighbourhood) -> str:
+def _seen(view: View, picture: Picture) -> str:
     """What a query sees, in words."""
+    near = view.near
     keys = "1 key" if near.n_seen == 1 else f"{near.n_seen:,} keys"
     others = f" here, {near.n_elsewhere:,} elsewhere" if near.n_elsewhere else ""
-    return f"seen by the query at {near.place}: {keys}{others}"
+    seen = f"seen by the query at {near.place}: {keys}{others}"
+    if picture.n_heads == 1 or len(view.heads) == picture.n_heads:
+        return seen
+    return f"{_heads(view.heads, picture)}, {seen}"
 
 
 def _near_step(near: Neighbourhood) -> float:
@@ -201,16 +214,19 @@ def _draw_panel(axes: Any, picture: Picture, panel: Panel) -> None:
     axes.set_xlabel("key", labelpad=3)
     axes.set_ylabel("query", labelpad=3)
     if picture.n_heads > 1:
-        _headline(axes, _heads(panel, picture))
+        _headline(axes, _headline_of(panel, picture))
 
 
-def _heads(panel: Panel, picture: Picture) -> str:
-    names = ", ".join(map(str, panel.heads))
-    if len(panel.heads) == picture.n_heads:
-        names = f"all {picture.n_heads} heads"
-    else:
-        names = f"head {names}" if len(panel.heads) == 1 else f"heads {names}"
+def _headline_of(panel: Panel, picture: Picture) -> str:
+    names = _heads(panel.heads, picture)
     return names if panel.density is None else f"{names}: {panel.density:.1%} kept"
+
+
+def _heads(heads: tuple[int, ...], picture: Picture) -> str:
+    if len(heads) == picture.n_heads:
+        return f"all {picture.n_heads} heads"
+    names = ", ".join(map(str, heads))
+    return f"head {names}" if len(heads) == 1 else f"heads {names}"
 
 
 def _ticks(n: int, block: int, inches: float) -> list[int]:
@@ -221,7 +237,7 @@ def _ticks(n: int, block: int, inches: float) -> list[int]:
     return list(range(0, n + 1, step))
 
 
-def _draw_near(place: Any, x: float, y: float, near: Neighbourhood) -> None:
+def _draw_near(place: Any, x: float, y: float, near: Neighbourhood, headline: str) -> None:
     step = _near_step(near)
     colors = ListedColormap([COLORS[ABSENT], SEEN])
     for i, plane in enumerate(near.planes):
@@ -247,7 +263,7 @@ def _draw_near(place: Any, x: float, y: float, near: Neighbourhood) -> None:
         axes.set_xlabel(near.axes[2] + plane, labelpad=3)
         if i == 0:
             axes.set_ylabel(near.axes[1], labelpad=3)
-            _headline(axes, _seen(near))
+            _headline(axes, headline)
 
 
 def _headline(axes: Any, text: str) -> None:

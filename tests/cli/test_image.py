@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from cli.shell import EXAMPLES, in_process, in_shell
 from maskc import ir, pipeline
-from maskc.neighbourhood import neighbourhood
+from maskc.neighbourhood import neighbourhood, views
 from maskc.panels import ABSENT, DROPPED, FULL, KEPT, panels, side_of_cell, side_of_tile
 from maskc.plot import COLORS, SEEN, Picture, image
 from maskc.setting import Setting, setting
@@ -95,7 +96,7 @@ def test_tiles_and_cells_fit_the_length():
 def test_an_image_has_the_color_of_every_pair():
     pattern, call = call_of("pattern p = recent(3) | sink(2)", 16)
     drawn = panels(pattern, call, [0], 4, 1, lambda side: [])
-    picture = Picture("p", [], drawn, 1, 4, 16, 16, None, 1)
+    picture = Picture("p", [], drawn, 1, 4, 16, 16, (), 1)
     pixels = numpy.array(Image.open(io.BytesIO(image(picture, "png"))).convert("RGB"))
     colors = {kind: tuple(bytes.fromhex(color[1:])) for kind, color in COLORS.items()}
     dark = numpy.argwhere((pixels == colors[KEPT]).all(2))
@@ -160,6 +161,68 @@ def test_a_headline_wider_than_its_grid_is_not_cut(maskc, tmp_path):
     assert maskc("show", "p.attn", "-o", "a.png", cwd=tmp_path).code == 0
     pixels = numpy.asarray(Image.open(tmp_path / "a.png").convert("L"))
     assert (pixels[:, -10:] == 255).all()
+
+
+HEADS = """\
+pattern p {
+    space grid(y, x)
+
+    mask if head % 2 == 0 then same(x) else same(y) & near(x, head)
+}
+"""
+
+
+def test_what_a_query_sees_stands_once_for_each_group_of_heads_that_see_it():
+    pattern, call = call_of(HEADS, 12, sizes={"y": 3, "x": 4}, heads=6)
+    seen = views(pattern, call, [(0, 2, 4), (1,), (3,), (5,)])
+    assert [(view.heads, view.near.n_seen) for view in seen] == [
+        ((0, 2, 4), 3),
+        ((1,), 3),
+        ((3, 5), 4),
+    ]
+    assert all(view.near == neighbourhood(pattern, call, h) for view in seen for h in view.heads)
+    assert views(*call_of("pattern p = causal", 8), [(0,)]) == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("--size", "y=3", "--heads", 4),
+            ["heads 0, 2, seen", "head 1, seen", "head 3, seen"],
+        ),
+        (("--size", "y=3", "--heads", 4, "--head", 3), ["head 3, seen"]),
+        (("--size", "y=3", "--heads", 1), ["seen"]),
+        (("--size", "y=150", "--heads", 4), ["head 0, seen", "head 1, seen", "head 3, seen"]),
+    ],
+)
+def test_what_a_query_sees_is_drawn_for_all_heads_and_names_them(maskc, words, told, tmp_path):
+    """Where a cell holds several pairs, heads that are drawn alike may see other keys."""
+    (tmp_path / "p.attn").write_text(HEADS)
+    run = maskc("show", "p.attn", "--size", "x=4", *words, "-o", "a.svg", cwd=tmp_path)
+    assert run.code == 0, run.err
+    text = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert re.findall(r">([^<>]*seen)(?= by the query)", text) == told
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        (("y=2,3", "x=4,5"), "items of 2 x 4, 3 x 5"),
+        (("y=1", "x=" + ",".join("1" * 14)), "items of " + "1 x 1, " * 12 + "2 more"),
+        ((), "items of 4 x 4, 2 x 4, 1 x 24, made up"),
+    ],
+)
+def test_an_image_names_the_items_of_a_packed_grid(maskc, sizes, told, tmp_path):
+    (tmp_path / "p.attn").write_text(
+        "pattern p {\n    space packed grid(y, x)\n    mask same(y)\n}\n"
+    )
+    words = [word for size in sizes for word in ("--size", size)]
+    assert maskc("show", "p.attn", *words, "-o", "a.svg", cwd=tmp_path).code == 0
+    text = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    lines = re.findall(r">([^<>]+)</text>", text)
+    assert told in " ".join(lines)
+    assert text.count(">items of") == 1
 
 
 def test_a_line_has_no_neighbourhood():
