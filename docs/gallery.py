@@ -24,6 +24,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from docs import writing
 from docs.thumbnail import Panel, of_mask, of_view, png
 from maskc import pipeline
 from maskc.cli import main as maskc
@@ -48,6 +49,8 @@ FAMILIES = {
     "hybrid": "Softmax parts of hybrids",
 }
 """Folders of `examples/` and their titles."""
+
+MEASURE = "run `python -m docs.gallery`"
 
 TILE = 128
 """Side of the tiles that are counted, those of the kernels for a GPU."""
@@ -166,7 +169,7 @@ def picture(file: Path, row: dict[str, Any]) -> Path:
 
 def page() -> str:
     """`examples/README.md`, of what is kept in `gallery.json` and `systems.json`."""
-    figures = json.loads(FIGURES.read_text(encoding="utf-8"))
+    figures = kept_figures()
     systems = json.loads(SYSTEMS.read_text(encoding="utf-8"))
     parts = [INTRODUCTION]
     for family, title in FAMILIES.items():
@@ -174,7 +177,7 @@ def page() -> str:
             _row(file, row, systems)
             for file in files()
             if file.parent == EXAMPLES / family
-            for row in figures[file.relative_to(EXAMPLES).as_posix()]["rows"]
+            for row in _rows(figures, file)
         ]
         parts.append(f"## {title}\n\n{COLUMNS}" + "\n".join(rows))
     outside = [
@@ -184,6 +187,28 @@ def page() -> str:
     ]
     parts.append("## Not written\n\n" + "\n".join(outside))
     return "\n\n".join(parts) + "\n"
+
+
+def kept_figures() -> dict[str, Any]:
+    """What `gallery.json` holds, by the names of files in `examples/`.
+
+    Raises:
+        MissingError: where it is not there, or is no JSON.
+
+    """
+    try:
+        return json.loads(FIGURES.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise writing.MissingError(f"{FIGURES} is not there: {MEASURE}") from None
+    except ValueError:
+        raise writing.MissingError(f"{FIGURES} is no JSON: remove it, then {MEASURE}") from None
+
+
+def _rows(figures: dict[str, Any], file: Path) -> list[dict[str, Any]]:
+    name = file.relative_to(EXAMPLES).as_posix()
+    if name not in figures:
+        raise writing.MissingError(f"{file} has not been measured: {MEASURE}")
+    return figures[name]["rows"]
 
 
 def _row(file: Path, row: dict[str, Any], systems: dict[str, Any]) -> str:
@@ -205,22 +230,28 @@ def _row(file: Path, row: dict[str, Any], systems: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure what changed, and write the figures and pictures of all."""
-    known = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
-    PICTURES.mkdir(exist_ok=True)
-    found = {}
-    for file in files():
-        name = file.relative_to(EXAMPLES).as_posix()
-        if known.get(name, {}).get("sha256") == digest(file) and "--all" not in sys.argv:
-            found[name] = known[name]
+    """Measure what changed, and write the figures and pictures of each file together."""
+    known = kept_figures() if FIGURES.exists() else {}
+    found = {file.relative_to(EXAMPLES).as_posix(): file for file in files()}
+    for name, file in found.items():
+        if name in known and _is_up_to_date(file, known[name]) and "--all" not in sys.argv:
             continue
         print(name, flush=True)
-        found[name] = measured(file)
-        for row in found[name]["rows"]:
-            picture(file, row).write_bytes(png(row.pop("drawn")))
-        FIGURES.write_text(json.dumps(known | found, indent=1) + "\n", encoding="utf-8")
-    FIGURES.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        told = measured(file)
+        drawn = {picture(file, row): png(row.pop("drawn")) for row in told["rows"]}
+        known[name] = told
+        writing.write({**drawn, FIGURES: _text(known)})
+    writing.write({FIGURES: _text({name: known[name] for name in found})})
+
+
+def _is_up_to_date(file: Path, told: dict[str, Any]) -> bool:
+    pictures = (picture(file, row) for row in told["rows"])
+    return told["sha256"] == digest(file) and all(path.is_file() for path in pictures)
+
+
+def _text(figures: dict[str, Any]) -> bytes:
+    return (json.dumps(figures, indent=1) + "\n").encode()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(writing.run(main, "docs.gallery"))

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from docs import figures, gallery
+from docs import figures, gallery, writing
 from maskc.pictures import Picture, pictures
 from maskc.show import draw
 
@@ -36,6 +37,10 @@ def _function(picture: Picture) -> str:
     return f"{head}\n```text\n{drawn}\n```\n"
 
 
+def main() -> None:
+    """Make all pages, then write those that differ."""
+    writing.write({path: text.encode() for path, text in outputs().items()})
+
+
 if __name__ == "__main__":
-    for path, text in outputs().items():
-        path.write_text(text, encoding="utf-8")
+    sys.exit(writing.run(main, "docs.generate"))
