@@ -117,8 +117,9 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
     for path in files:
         try:
             file = shell.spec(path)
-            names = [pattern.name for pattern in pipeline.check(file)]
-            warned += pipeline.warnings(file)
+            patterns = pipeline.check(file)
+            names = [pattern.name for pattern in patterns]
+            warned += pipeline.warnings(file, patterns)
             good.append({"file": shell.name_of(file), "patterns": names})
         except MaskcError as error:
             failed.append(error)
@@ -193,7 +194,10 @@ def fuzz(file: Path, examples: int, seed: int | None, backend: str, device: str)
 
             return run(file, examples, step, backend=backend, device=device, seed=seed)
 
-    told = shell.needing("fuzzing", fuzzed)
+    try:
+        told = shell.needing("fuzzing", fuzzed)
+    except ValueError as error:
+        raise shell.Said(str(error)) from None
     if told.failure is not None:
         failure = told.failure
         raise shell.Said(f"`{failure.pattern}` is wrong\n{failure.message}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from hypothesis import HealthCheck, given, settings
 
 from maskc.testing.call import Call
@@ -63,8 +64,13 @@ def fuzz(
 
     Raises:
         MaskcError: where the file has errors.
+        ValueError: where torch has no such device.
 
     """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ValueError(f"device is {device!r}; wanted one that torch has here") from None
     patterns = _patterns(target)
     done = 0
 

@@ -250,6 +250,13 @@ def test_fuzz_says_what_is_wrong(monkeypatch):
     assert asked == [(STREAMING, 7, {"backend": "torch", "device": "cpu", "seed": 3})]
 
 
+@pytest.mark.parametrize("device", ["foo", "cuda:99"])
+def test_fuzz_on_a_device_that_is_not_there_draws_no_call(device):
+    run = in_process("fuzz", STREAMING, "--device", device)
+    assert run.code == 1
+    assert run.err.endswith(f"error: device is '{device}'; wanted one that torch has here\n")
+
+
 def test_list_has_a_picture_of_every_public_def(maskc):
     told = json.loads(maskc("list", "--json").out)
     text = pipeline.PRELUDE.read_text(encoding="utf-8")

@@ -159,3 +159,15 @@ def test_a_folder_in_place_of_a_file_is_told(maskc, tmp_path):
         if command not in ("list", "explain-error", "new"):
             run = maskc(command, tmp_path)
             assert (run.code, "is a folder" in run.err) == (1, True), command
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ["check x.attn", "show x.attn", "explain x.attn --n 64", "list"])
+def test_closed_streams_hide_what_is_said_and_nothing_else(words, tmp_path):
+    (tmp_path / "x.attn").write_text("pattern p = causal\n")
+    run = subprocess.run(
+        ["bash", "-c", f"'{COMMAND}' {words} >&-"], cwd=tmp_path, stderr=subprocess.PIPE
+    )
+    assert (run.returncode, run.stderr) == (0, b"")
+    wrong = subprocess.run(["bash", "-c", f"'{COMMAND}' check none.attn 2>&-"], cwd=tmp_path)
+    assert wrong.returncode not in (0, None)
