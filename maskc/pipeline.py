@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -67,13 +67,19 @@ def check(file: Path | Source) -> tuple[ir.Pattern, ...]:
     return _checked(_read(file))
 
 
-def warnings(file: Path | Source) -> tuple[Diagnostic, ...]:
-    """What a file without errors hardly means: idle names, and patterns that Python cannot name."""
+def warnings(file: Path | Source, patterns: Sequence[ir.Pattern] = ()) -> tuple[Diagnostic, ...]:
+    """What a file without errors hardly means: idle names, and patterns that Python cannot name.
+
+    Args:
+        file: the spec.
+        patterns: those that `check` found in it.
+
+    """
     from maskc.check.keywords import keywords
     from maskc.check.unused import unused
 
     tree = parse(_read(file))
-    return (*unused(tree), *keywords(tree))
+    return (*unused(tree, patterns), *keywords(tree))
 
 
 def check_text(text: str, name: str = "spec.attn") -> tuple[ir.Pattern, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from maskc import syntax
+from maskc import ir, syntax
 from maskc.check.names import name_span
 from maskc.diagnostics import Diagnostic
 from maskc.tree import children, descendants
@@ -24,14 +24,16 @@ NAMED = (
 )
 
 
-def unused(file: syntax.File) -> tuple[Diagnostic, ...]:
+def unused(file: syntax.File, patterns: Sequence[ir.Pattern] = ()) -> tuple[Diagnostic, ...]:
     """A warning for each name that nothing needs, in source order.
 
     Parameters, inputs, lets and routes are for the pattern or def that declares them. Patterns are
     for the caller; defs and consts may be for other files, unless they begin with an underscore.
+    An input that only a called pattern declares too is needed: the two are one.
 
     Args:
         file: a tree without errors.
+        patterns: what the file's patterns mean.
 
     """
     # Imported here: it is slow to load.
@@ -41,6 +43,7 @@ def unused(file: syntax.File) -> tuple[Diagnostic, ...]:
     known: dict[int, syntax.Node] = {}
     needs.add_node(id(file))
     _declare(file, {}, needs, known)
+    needs.add_edges_from((id(file), id(node)) for node in _read(file, patterns))
     needed = nx.descendants(needs, id(file))
     idle = [node for key, node in known.items() if key not in needed]
     return tuple(_warning(node) for node in sorted(idle, key=_place))
@@ -70,6 +73,16 @@ def _mentioned(part: syntax.Node) -> Iterator[str]:
     for node in descendants(part):
         if isinstance(node, (syntax.Name, syntax.Member, syntax.SinkLogit)):
             yield node.name
+
+
+def _read(file: syntax.File, patterns: Sequence[ir.Pattern]) -> Iterator[syntax.Input]:
+    """The inputs that a pattern's meaning reads, by itself or through patterns that it calls."""
+    declared = {d.name: d for d in file.declarations if isinstance(d, syntax.Pattern)}
+    for pattern in patterns:
+        read = {part.tensor for part in ir.postorder(pattern.mask) if isinstance(part, ir.Load)}
+        for statement in declared[pattern.name].statements:
+            if isinstance(statement, syntax.Input) and statement.name in read:
+                yield statement
 
 
 def _is_for_others(node: syntax.Node) -> bool:

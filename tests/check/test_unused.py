@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from maskc import pipeline
 from maskc.check.unused import unused
+from maskc.cli import main
 from maskc.grammar.parse import parse, source
+from maskc.source import Source
 
 ROOT = Path(__file__).parents[2]
 FILES = [*sorted((ROOT / "examples").rglob("*.attn")), ROOT / "maskc" / "prelude.attn"]
@@ -61,3 +65,40 @@ def test_a_file_without_declarations_has_nothing_unused(text):
 
 def test_all_of_a_file_may_be_unused():
     assert told("def _a = causal") == ["1: def `_a` is declared and not used"]
+
+
+CALLS = """
+pattern base {
+    input doc: int[token]
+    mask document(doc)
+}
+pattern middle = base | sink(1)
+pattern top {
+    input doc: int[token]
+    input other: int[token]
+    mask causal & middle
+}
+pattern apart {
+    input doc: int[token]
+    mask causal
+}
+"""
+
+
+def test_an_input_that_a_called_pattern_reads_is_used():
+    file = Source("spec.attn", CALLS)
+    lines = [f"{d.line}: {d.message}" for d in pipeline.warnings(file, pipeline.check(file))]
+    assert lines == [
+        "9: input `other` is declared and not used",
+        "13: input `doc` is declared and not used",
+    ]
+
+
+def test_an_input_that_a_pattern_of_another_file_reads_is_used(tmp_path):
+    (tmp_path / "a.attn").write_text(CALLS)
+    file = tmp_path / "b.attn"
+    file.write_text(
+        'use "a.attn" as a\npattern p {\n    input doc: int[token]\n    mask a.middle\n}\n'
+    )
+    run = CliRunner().invoke(main, ["check", str(file)])
+    assert (run.exit_code, run.stderr) == (0, "")
