@@ -173,6 +173,19 @@ _WARNINGS = (
         "",
         RIGHT,
     ),
+    Mistake(
+        "share-range",
+        "a warning: a share below 0 or above 100 percent, which every tile has or none",
+        "",
+        "pattern p = coarse(causal, 64, rule = share(100))",
+    ),
+    Mistake(
+        "early-at",
+        "a warning: an `at` that ends before a position that it replaces, as in "
+        "`at(q = k, k = q) k <= q`",
+        "",
+        "pattern p = at(q = k, k = q) (k <= q)",
+    ),
 )
 
 MISTAKES: dict[str, Mistake] = {

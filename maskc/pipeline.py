@@ -68,18 +68,19 @@ def check(file: Path | Source) -> tuple[ir.Pattern, ...]:
 
 
 def warnings(file: Path | Source, patterns: Sequence[ir.Pattern] = ()) -> tuple[Diagnostic, ...]:
-    """What a file without errors hardly means: idle names, and patterns that Python cannot name.
+    """What a file without errors hardly means: idle names, names of Python's own, odd expressions.
 
     Args:
         file: the spec.
         patterns: those that `check` found in it.
 
     """
+    from maskc.check.doubts import doubts
     from maskc.check.keywords import keywords
     from maskc.check.unused import unused
 
     tree = parse(_read(file))
-    return (*unused(tree, patterns), *keywords(tree))
+    return (*unused(tree, patterns), *keywords(tree), *doubts(tree))
 
 
 def check_text(text: str, name: str = "spec.attn") -> tuple[ir.Pattern, ...]:
