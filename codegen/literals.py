@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -12,6 +13,11 @@ SHORT = 72
 def call_of(name: str, fields: dict[str, str]) -> str:
     """A call with these keywords, each the text of its value; so are all items below."""
     return bracketed(f"{name}(", [f"{key}={value}" for key, value in fields.items()], ")")
+
+
+def value_of(value: object) -> str:
+    """A number, or lists of them; infinity has no literal."""
+    return re.sub(r"\b(inf|nan)\b", r'float("\1")', repr(value))
 
 
 def tuple_of(items: Iterable[str]) -> str:

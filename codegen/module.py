@@ -25,6 +25,7 @@ from maskc.codegen.literals import (
     quoted,
     string_of,
     tuple_of,
+    value_of,
 )
 from maskc.codegen.render_layout import layout_functions
 from maskc.codegen.render_python import default_function, length_function, rule_functions
@@ -279,7 +280,7 @@ class _Written:
         if param.dynamic:
             fields["dynamic"] = "True"
         if param.default is not None:
-            fields["default"] = repr(param.default)
+            fields["default"] = value_of(param.default)
         if (derived := self.derived[param.name]) is not None:
             fields["derived"] = derived.name
         if param.rules:

@@ -150,12 +150,12 @@ def fold(
     class_of = torch.zeros_like(index)
     class_of[kept] = torch.arange(kept.numel(), device=device)
     rows = Runs(
-        *_only(kept, rows.partial_start, rows.partial, n_rows),
-        *_only(kept, rows.full_start, rows.full, n_rows),
+        *_only(kept, rows.partial_start, rows.partial, n_slices, n_rows),
+        *_only(kept, rows.full_start, rows.full, n_slices, n_rows),
     )
     columns = Runs(
-        *_only(kept, columns.partial_start, columns.partial, n_columns),
-        *_only(kept, columns.full_start, columns.full, n_columns),
+        *_only(kept, columns.partial_start, columns.partial, n_slices, n_columns),
+        *_only(kept, columns.full_start, columns.full, n_slices, n_columns),
     )
     return class_of[first], rows, columns
 
@@ -245,11 +245,11 @@ def _same_as(
 
 
 def _only(
-    kept: torch.Tensor, start: torch.Tensor, runs: torch.Tensor, n_rows: int
+    kept: torch.Tensor, start: torch.Tensor, runs: torch.Tensor, n_slices: int, n_rows: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`start` and `runs` of the slices in `kept` alone."""
-    counts = (start[1:] - start[:-1]).view(-1, n_rows)
-    of_slice = torch.div(row_of_runs(start), n_rows, rounding_mode="floor")
+    counts = (start[1:] - start[:-1]).view(n_slices, n_rows)
+    of_slice = torch.div(row_of_runs(start), max(n_rows, 1), rounding_mode="floor")
     is_kept = torch.zeros(counts.shape[0], dtype=torch.bool, device=start.device)
     is_kept[kept] = True
     new_start = torch.zeros(kept.numel() * n_rows + 1, dtype=torch.int32, device=start.device)

@@ -117,3 +117,10 @@ def test_an_input_of_a_mask_may_have_the_beginning_of_another_ones_name():
     )
     read = "mask a[k] + a_ptr[k] < a_size_0[k]\n    score s + a_exact[k]"
     assert maskc.loads(f"pattern p {{\n{inputs}\n    {read}\n}}").p.spec.kernels
+
+
+def test_a_default_may_be_infinite():
+    spec = "pattern p(a: float = 1e308 * 10.0, b: float = -a) = b < a"
+    pattern = maskc.loads(spec).p
+    assert pattern.spec.params[0].default == float("inf")
+    assert pattern.dense_mask(2).all()

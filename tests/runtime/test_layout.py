@@ -174,9 +174,12 @@ def test_kept_pairs_differ_inside_a_class():
 
 
 @pytest.mark.parametrize("lengths", [(0, 5), (5, 0), (0, 0)])
-def test_no_queries_or_no_keys_give_an_empty_layout(lengths):
+@pytest.mark.parametrize(
+    ("spec", "given"), [(handmade.CAUSAL, {}), (handmade.HEADS, {"width": [1, 2, 3]})]
+)
+def test_no_queries_or_no_keys_give_an_empty_layout(lengths, spec, given):
     """Nothing is read and nothing is kept."""
-    layout = build_layout(handmade.CAUSAL, call_of(handmade.CAUSAL, *lengths, 2, 3), (16, 16))
+    layout = build_layout(spec, call_of(spec, *lengths, 2, 3, **given), (16, 16))
     assert layout.full_tiles == layout.partial_tiles == layout.kept_pairs == 0
     assert layout.tiles(1, 2).shape == (layout.n_q_tiles, layout.n_k_tiles)
     assert layout.amplification == 1.0
