@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import click
+
 from maskc.diagnostics import MaskcError
 
 
@@ -69,6 +71,8 @@ def run(main: Callable[[], None], name: str) -> int:
         print(f"{name}: {error}", file=sys.stderr)
     except MaskcError as error:
         print(error, file=sys.stderr)
+    except click.ClickException as error:
+        print(f"{name}: {error.format_message()}", file=sys.stderr)
     except OSError as error:
         print(f"{name}: {error.filename}: {error.strerror}", file=sys.stderr)
     else:

@@ -99,6 +99,14 @@ def test_an_example_with_an_error_is_told_as_maskc_tells_it(examples: Path, caps
     assert "error[unknown-name]" in capsys.readouterr().err
 
 
+def test_a_setting_that_explain_refuses_is_told_in_its_words(examples: Path, capsys):
+    (examples / "near.attn").write_text(SPEC.replace("--n 256", "--n many"), encoding="utf-8")
+    assert writing.run(gallery.main, "docs.gallery") == 1
+    told = capsys.readouterr().err
+    assert told.startswith("docs.gallery: ")
+    assert "many" in told
+
+
 def test_files_that_are_written_together_are_all_old_or_all_new(tmp_path: Path):
     first, second = tmp_path / "first", tmp_path / "file" / "second"
     first.write_bytes(b"old")
