@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 import re
 from functools import cache
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.slow
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FAMILIES = ("language", "vision", "video", "structured", "hybrid")
 FILES = sorted(file for family in FAMILIES for file in (EXAMPLES / family).glob("*.attn"))
+SYSTEMS = json.loads((EXAMPLES / "systems.json").read_text(encoding="utf-8"))
 
 for module in pkgutil.iter_modules(gallery.__path__, "gallery."):
     if not module.name.startswith("gallery.test_"):
@@ -70,6 +72,21 @@ def test_no_definition_is_empty(definition: Definition):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_file_names_its_system(file: Path):
     assert re.search(r"^# system: (S\d{3}|shared)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def words(text: str) -> str:
+    """The words of a text in lower case, a space between them."""
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_file_of_a_system_names_its_paper(file: Path):
+    text = file.read_text(encoding="utf-8")
+    keys = [key for key in re.findall(r"^# system: (\w+)$", text, re.MULTILINE) if key in SYSTEMS]
+    told = " ".join(re.findall(r"^\s*## (.+)$", text, re.MULTILINE))
+    titles = [words(SYSTEMS[key]["title"]) for key in keys]
+    named = any(title in words(told) for title in titles)
+    assert not keys or named or re.search(r"arXiv \d{4}\.\d{5}", told)
 
 
 @pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda d: f"{d.file}-{d.name}")
