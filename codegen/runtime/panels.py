@@ -25,6 +25,7 @@ FIRST_TRIED = 64
 """Stretches, spread evenly, one of which must be an earlier one before very many are tried."""
 
 VERY_MANY = 4096
+"""Stretches from which on some are tried first."""
 
 MOST_PANELS = 12
 """Panels of a layout; with more borders, all rows are read."""

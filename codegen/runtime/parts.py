@@ -50,12 +50,12 @@ def decided(
             if at_seams and reader.spec.outline is not None:
                 # Most pieces of tiles at seams are full or absent.
                 every, some = reader.outline(*parts.rectangles)
-                hit[parts.tile[_of_any(every & parts.exist)]] = True
-                miss[parts.tile[_of_any(~some & parts.exist)]] = True
+                hit[parts.tiles_where(every)] = True
+                miss[parts.tiles_where(~some)] = True
                 parts = parts.chosen(some & ~every & ~(hit & miss)[parts.tile])
             every, some, sure_hit, sure_miss = reader.bounds(*parts.rectangles)
-            hit[parts.tile[_of_any((every | sure_hit) & parts.exist)]] = True
-            miss[parts.tile[_of_any((~some | sure_miss) & parts.exist)]] = True
+            hit[parts.tiles_where(every | sure_hit)] = True
+            miss[parts.tiles_where(~some | sure_miss)] = True
             stack.extend(parts.chosen(some & ~every & ~(hit & miss)[parts.tile]).pieces())
     return hit & ~miss, hit & miss
 
@@ -121,7 +121,7 @@ class Parts:
         return not self.tile.numel() or (max(self.size) <= 8 and self.seams is None)
 
     def pieces(self) -> Iterator[Parts]:
-        """The same, `PARTS_AT_ONCE` at a time."""
+        """The same, which are no products, `PARTS_AT_ONCE` at a time."""
         for i in range(0, self.tile.numel(), PARTS_AT_ONCE):
             own = (x[i : i + PARTS_AT_ONCE] for x in (self.tile, *self.rectangles))
             yield Parts(*own, size=self.size, seams=self.seams)
@@ -131,6 +131,11 @@ class Parts:
         q, k = (torch.stack(x, 1) for x in ((self.q0, self.q1), (self.k0, self.k1)))
         kept = reader.points(self.s, q[:, :, None], k[:, None, :])
         return kept.expand(len(q), 2, 2).flatten(1)
+
+    def tiles_where(self, where: torch.Tensor) -> torch.Tensor:
+        """The tiles of those parts that are not empty where the bool holds."""
+        where = where & self.exist
+        return self.tile[where if where.ndim == 1 else where.flatten(0, -2).any(0)]
 
     def chosen(self, where: torch.Tensor) -> Parts:
         """Those parts that are not empty where the bool holds, one after another."""
@@ -167,8 +172,3 @@ class Parts:
             q = torch.minimum(q, q1[:, None, None])
             k = torch.minimum(k, k1[:, None, None])
             yield tile, reader.points(s, q, k).expand(exists.shape), exists
-
-
-def _of_any(where: torch.Tensor) -> torch.Tensor:
-    """Which of the n last entries hold anywhere: bool [n]."""
-    return where if where.ndim == 1 else where.flatten(0, -2).any(0)

@@ -338,7 +338,7 @@ def _power_above(n: int) -> int:
 def _fan_out(n: int, h: int, w: int, open_share: float, split: str) -> tuple[int, int]:
     """In how many parts to split n rectangles of h x w tiles, by rows and by columns.
 
-    `open_share`: of the rectangles that these were left open of.
+    `open_share`: the share of the last reading's rectangles that stayed open.
     """
     parts = 4 if open_share >= MOSTLY else 2
     while n * 4 * parts * parts <= CHEAP and parts < max(h, w):

@@ -6,7 +6,7 @@ counted once for each call (or in closed form, see `maskc.bounds.residue`), and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from maskc.analysis import MINUS_D, D, K, Q
 from maskc.bounds.literals import SIDES
@@ -32,39 +32,33 @@ def with_terms(mask: Node, known: Mapping[str, tuple[int | None, int | None]]) -
     """A reader of rectangles that looks up the terms of the mask."""
     plain = Rectangles(known)
     terms: dict[Node, tuple[str, Node]] = {}
-    for node in _conditions(mask, plain):
-        form = _form(node, plain)
-        if form is None or not _is_term(node, plain) or len(terms) >= MOST_TERMS:
-            continue
+    for node in _candidates(mask, plain):
+        form = next(iter(plain.forms(node)))
         body = substitute(node, AS_T[form])
         if not plain.names(body) & SIDES:
             terms[node] = form, body
+        if len(terms) == MOST_TERMS:
+            break
     return Rectangles(known, terms) if terms else plain
 
 
-def _conditions(mask: Node, plain: Rectangles) -> list[Node]:
-    """The mask and what its `and`, `or`, `not` join, what a term is made of left out."""
-    found: dict[Node, None] = {}
-    stack = [mask]
+def _candidates(mask: Node, plain: Rectangles) -> Iterator[Node]:
+    """The terms of the mask, and of what its `and`, `or`, `not` join."""
+    stack, seen = [mask], set[Node]()
     while stack:
         node = stack.pop()
-        if node in found:
+        if node in seen:
             continue
-        found[node] = None
-        is_joined = isinstance(node, Op) and node.name in ("and", "or", "not")
-        if is_joined and not _is_term(node, plain):
+        seen.add(node)
+        if _is_term(node, plain):
+            yield node
+        elif isinstance(node, Op) and node.name in ("and", "or", "not"):
             stack.extend(reversed(node.args))
-    return list(found)
-
-
-def _form(node: Node, plain: Rectangles) -> str | None:
-    found = plain.forms(node)
-    return next(iter(found)) if len(found) == 1 else None
 
 
 def _is_term(node: Node, plain: Rectangles) -> bool:
     """Whether the node is inexact, of one form, and not better looked up in parts."""
-    if _form(node, plain) is None or _exact(node, plain):
+    if len(plain.forms(node)) != 1 or _exact(node, plain):
         return False
     if isinstance(node, Op) and node.name == "and":
         return not any(_exact(part, plain) for part in node.args)
