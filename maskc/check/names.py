@@ -235,8 +235,11 @@ class _Opener:
         place_span, first_span = name_span(place, name), name_span(first, name)
         labels = (Label(first_span, "first defined here"),) if first_span else ()
         hint = "rename one of them"
-        if isinstance(place, syntax.Use) or isinstance(first, syntax.Use):
+        uses = [use for use in (first, place) if isinstance(use, syntax.Use)]
+        if any(use.alias is None for use in uses):
             hint = 'give the used file an alias: `use "..." as name`'
+        elif uses:
+            hint = "choose another alias"
         text = f"`{name}` is defined twice"
         self.report.add("duplicate-name", text, place_span, "again here", hint, labels)
         return True

@@ -62,6 +62,23 @@ def test_a_clash_shows_both_places(text):
     assert len(found.labels) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('use "vision.attn"\nconst side = 5', "give the used file an alias"),
+        ('use "vision.attn"\nuse "other.attn" as side', "give the used file an alias"),
+        ('use "vision.attn" as v\nuse "other.attn" as v', "choose another alias"),
+        ('def v = causal\nuse "vision.attn" as v', "choose another alias"),
+        ('use "missing.attn" as v\nuse "vision.attn" as v', "choose another alias"),
+        ("const v = 5\ndef v = causal", "rename one of them"),
+    ],
+)
+def test_the_cure_of_a_clash_is_one_that_is_not_there_yet(text, hint):
+    *_, found = errors(text, {**FILES, "other.attn": "const side = 4"})
+    assert found.id == "duplicate-name"
+    assert hint in found.hint
+
+
 def test_one_file_used_twice_is_no_clash():
     text = 'use "vision.attn"\nuse "parts/../vision.attn"\npattern p = near2(x, side)'
     assert len(checked(text, FILES)) == 1
