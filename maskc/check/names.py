@@ -279,6 +279,8 @@ def _targets(target: Global) -> Iterator[Global]:
                 stack.append((node.range, bound))
                 stack.append((node.body, bound | {node.variable}))
                 continue
+            case syntax.Score():
+                bound = bound | {"s"}
             case syntax.Let(parameters=parameters) if parameters:
                 bound = bound | {parameter.name for parameter in parameters}
         stack.extend((part, bound) for part in children(node))

@@ -43,6 +43,14 @@ def test_a_score_is_the_expression_in_floats(expression, value):
     assert score(expression) == pytest.approx(value, rel=1e-15)
 
 
+def test_s_is_the_logit_in_the_score_of_a_pattern_that_is_called_s():
+    (pattern,) = checked("pattern s {\n    score s + 0.5 * s\n    mask causal\n}")
+    assert pattern.score is not None
+    assert evaluate(pattern.score, CALL) == 1.125
+    (found,) = errors("pattern s {\n    score s + 0.5\n    mask causal & s\n}")
+    assert found.id == "cycle"
+
+
 def test_a_score_reads_float_inputs():
     bias = [float(i) / 8 for i in range(12)]
     assert score("s + bias[q - k + 2]", "input bias: float[m]", bias=bias) == 0.75 + 7 / 8
