@@ -75,7 +75,7 @@ def _early_ends(node: syntax.Node) -> Iterator[Doubt]:
     if not isinstance(first.body, (syntax.Name, syntax.Member, syntax.Index)):
         return
     reached = _positions(first.body)
-    replaced = {replacement.name for replacement in first.replacements}
+    replaced = {replacement.name or "" for replacement in first.replacements}
     missed = sorted((replaced - reached) & {x for other in rest for x in _positions(other)})
     if reached and missed:
         text = f"this `at` ends before the `{missed[0]}` that it replaces"
