@@ -7,9 +7,10 @@ A file of `examples/` says which system it is and at what setting it is shown, b
 
 Where a file has several patterns, a line with `--pattern NAME` is that pattern's, and one without
 is that of all others. `python -m docs.gallery` runs `maskc explain` with those words and draws the
-tiles of that call, for files that changed since, and writes `examples/gallery.json` and
-`examples/pictures/`. `docs/generate.py` makes the page of them. What would be too fine to see at
-the length that is measured is drawn of a shorter one, by a line `# picture: ...` of that form.
+tiles of that call, for files that changed, or that use one that did, and for all with `--all`.
+It writes `examples/gallery.json` and `examples/pictures/`, of which `docs/generate.py` makes the
+page. What would be too fine to see at the length that is measured is drawn of a shorter one, by a
+line `# picture: ...` of that form.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from typing import Any
 
 from docs import writing
 from docs.thumbnail import Panel, of_mask, of_view, png
-from maskc import pipeline
+from maskc import pipeline, syntax
 from maskc.cli import main as maskc
 from maskc.cli_call import explain, pattern_and_call
 from maskc.explain import tiles_of
+from maskc.grammar.parse import read
 from maskc.neighbourhood import neighbourhood
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -99,8 +101,19 @@ def systems_of(file: Path) -> list[str]:
 
 
 def digest(file: Path) -> str:
-    """What tells whether a file has changed."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    """What tells whether a file, or one that it uses, has changed."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in used(file))).hexdigest()[:16]
+
+
+def used(file: Path) -> list[Path]:
+    """A file, and all that it uses directly or through others, each once."""
+    found = [file.resolve()]
+    for path in found:
+        for node in pipeline.parse(read(path)).declarations:
+            if isinstance(node, syntax.Use):
+                other = (path.parent / node.path).resolve()
+                found += [other] if other not in found else []
+    return found
 
 
 def measured(file: Path) -> dict[str, Any]:

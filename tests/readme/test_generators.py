@@ -57,6 +57,22 @@ def test_a_file_is_measured_again_if_it_changes_or_loses_its_picture(examples: P
     assert [measured(), measured()] == ["near.attn\n", ""]
 
 
+def test_a_digest_covers_used_files_and_those_that_they_use(examples: Path):
+    spec = examples / "near.attn"
+    alone = gallery.digest(spec)
+    (examples / "parts").mkdir()
+    (examples / "far.attn").write_text("def far = k == 0\n", encoding="utf-8")
+    middle = 'use "../far.attn"\nuse "../near.attn"\ndef both = far\n'
+    (examples / "parts" / "middle.attn").write_text(middle, encoding="utf-8")
+    assert gallery.digest(spec) == alone
+    spec.write_text(f'{SPEC}use "parts/middle.attn"\n', encoding="utf-8")
+    digests = [gallery.digest(spec)]
+    for path in (spec, examples / "parts" / "middle.attn", examples / "far.attn"):
+        path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+        digests.append(gallery.digest(spec))
+    assert len({alone, *digests}) == 5
+
+
 def test_figures_are_not_written_where_pictures_cannot_be(examples: Path, capsys):
     (examples / "pictures").write_text("a file, not a folder", encoding="utf-8")
     before = names(examples)
