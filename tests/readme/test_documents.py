@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib.util
 import json
 import re
 import subprocess
@@ -51,6 +52,15 @@ def test_targets_of_make_exist(page):
         r"\bmake ([a-z-]+)\b(?=`|$|\s+#)", page.read_text(encoding="utf-8"), re.MULTILINE
     )
     assert set(named) <= set(targets)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_modules_that_are_run_exist(page):
+    named = re.findall(r"\bpython -m (\w+(?:\.\w+)*)(?: (\w+))?", page.read_text(encoding="utf-8"))
+    for module, command in named:
+        assert importlib.util.find_spec(module) is not None
+        if module == "benchmarks" and command:
+            assert importlib.util.find_spec(f"benchmarks.{command}") is not None
 
 
 def test_the_picture_of_the_readme_is_what_show_draws():
