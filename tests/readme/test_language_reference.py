@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from maskc import ir, pipeline
 from maskc.check import builtins, loops, names, nodes, spaces, tiles
 from maskc.grammar import lex
 from maskc.grammar.parse import MOST_BYTES
@@ -57,3 +58,11 @@ def test_every_rule_of_coarse_has_its_row():
 def test_limits_are_those_of_the_compiler(row: str, limits: list[int]):
     told = between(f"| {row}", "\n").split(" | ")[1]
     assert [int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", told)] == limits
+
+
+def test_values_of_hash_are_what_the_compiler_draws():
+    told = re.findall(r"`hash\(([-\d, ]+)\)`(?: is)? (\d+)", " ".join(PAGE.split()))
+    assert len(told) == 3
+    for arguments, value in told:
+        (pattern,) = pipeline.check_text(f"pattern p = hash({arguments}) == {value}")
+        assert pattern.mask == ir.Const(True)
