@@ -13,7 +13,7 @@ MOST_BUILT = 3 * MOST_NODES
 """Distinct nodes that may be built on the way; a pattern that needs more is given up."""
 
 MOST_STEPS = 2 * MOST_NODES
-"""Pieces of syntax that may be read inside calls; a pattern that needs more is given up."""
+"""Pieces of syntax that may be read in calls, sets and rounds of constants of one pattern."""
 
 MOST_OF_FILE = 80_000
 """Steps and nodes of the patterns of a file after which no further one is read."""

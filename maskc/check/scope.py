@@ -88,7 +88,8 @@ class Room:
         if self.alone:
             self.shallow = self.steps > MOST_ALONE or self.level > MOST_LEVELS // 2
         elif self.steps > MOST_STEPS:
-            raise TooLarge(f"definitions expand to more than {MOST_STEPS:,} operations")
+            what = "calls, sets and rounds of loops"
+            raise TooLarge(f"{what} make more than {MOST_STEPS:,} operations to read")
 
     def declare(self, scalar: ir.Scalar) -> None:
         """Keep a parameter, or what more is known of it."""
