@@ -52,3 +52,8 @@ def test_a_rule_holds_for_what_follows_too():
     pattern = maskc.loads("pattern p(w: int, u: int >= 3 = w) = recent(u)").p
     with pytest.raises(ValueError, match="u is 2: the spec says u >= 3"):
         pattern.dense_mask(4, w=2)
+
+
+def test_a_rule_that_reads_the_parameter_before_its_default_is_known_keeps_nothing_of_it():
+    text = "def g(x: int >= 2) = x\npattern p(n: int <= g(n) = 1) = recent(g(n))"
+    assert spans(text) == [("broken-refinement", "n")]
