@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from check.pointwise import checked, errors, mask
+from check.pointwise import checked, errors, mask, spans
 from maskc.points import evaluate
 
 VISION = """
@@ -194,3 +194,20 @@ def test_what_a_file_that_cannot_be_read_may_define_is_not_told(text, names):
     found = errors(text, files)
     assert [d.span.text for d in found if d.id == "unknown-name" and d.span] == names
     assert len(found) == len(names) + 1
+
+
+def test_a_rule_of_the_length_of_a_list_waits_for_the_list():
+    text = "def f(n: int >= 1) = k < n\npattern p(r: int[] = []) = f(len(r))"
+    assert checked(text)[0].params[0].rules == ()
+
+
+def test_a_rule_with_a_quantifier_stays_at_the_call():
+    odd = "count(i in 0..w : i % 2 == 1)"
+    (pattern,) = checked(f"def f(n: int >= 1) = k < n\npattern p(w: int = 4) = f({odd})")
+    assert pattern.params[0].rules == ()
+
+
+@pytest.mark.parametrize("space", ["grid(y, x)", "cross", "align start", "a(4) ++ b"])
+def test_a_pattern_without_a_space_has_another_one(space):
+    text = f"pattern base = causal\npattern p {{\n space {space}\n mask base\n}}"
+    assert spans(text) == [("spaces-differ", "base")]
