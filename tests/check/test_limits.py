@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from check.pointwise import checked, errors
+from check.pointwise import checked, errors, mask
 from maskc import ir, points
 from maskc.check import check, patterns
 from maskc.check.nodes import MOST_DEPTH, MOST_NODES, Nodes
@@ -105,6 +105,27 @@ def test_a_space_that_cannot_agree_is_not_read_for_each_call(monkeypatch):
     assert len([node for node in read if node is not None]) == 1
 
 
+def test_a_space_that_is_read_for_each_call_counts():
+    axes = ", ".join(f"a{i}" for i in range(64))
+    space = " ++ ".join(f"s{i}: grid({axes})" for i in range(80))
+    base = f"pattern base(n: int) {{\n space {space}\n mask k < n\n}}\n"
+    calls = " | ".join(f"base({i})" for i in range(8))
+    (found,) = errors(f"{base}pattern p {{\n space {space}\n mask {calls}\n}}")
+    assert (found.id, found.span and found.span.text) == ("too-large", "pattern p")
+
+
+def test_what_follows_calls_of_patterns_without_end_is_read_too():
+    step = "pattern a{here}(x: int) = a{before}(2 * x) & a{before}(2 * x + 1)\n"
+    files = {"a.attn": chain("pattern a0(x: int) = x == k", step, "")}
+    found = errors(f'use "a.attn"\ndef d = a{N}(q) & casual\npattern p = causal', files)
+    assert [(d.id, d.span and d.span.text) for d in found] == [("unknown-name", "casual")]
+
+
+def test_the_variable_of_a_quantifier_is_a_constant_bound_of_another():
+    (pattern,) = checked("pattern p = any(i in 70..73 : any(j in i - 66..i : k == q - j))")
+    assert mask(pattern, 1, 80).tolist() == [[4 <= 79 - k < 72 for k in range(80)]]
+
+
 def test_a_const_is_read_once_however_many_name_it(monkeypatch):
     read, op = [], Nodes.op
     monkeypatch.setattr(Nodes, "op", lambda *a: (read.append(a[1]), op(*a))[1])
@@ -149,9 +170,13 @@ def test_a_rule_of_a_long_expression_is_read_once(monkeypatch):
     assert len(read) <= 4 * N
 
 
-def test_a_default_that_squares_itself_ends():
-    lets = "".join(f" let a{i + 1} = a{i} * a{i}\n" for i in range(N))
-    checked(f"pattern p(w: int >= 2 = 4) {{\n let a0 = w\n{lets} mask recent(a{N})\n}}")
+def test_a_default_that_squares_itself_stops_at_64_bits(monkeypatch):
+    read, apply = [], points.apply
+    monkeypatch.setattr(points, "apply", lambda *a: (read.append(a), apply(*a))[1])
+    lets = "".join(f" let a{i + 1} = a{i} * a{i}\n" for i in range(20))
+    checked(f"pattern p(w: int >= 2 = 4) {{\n let a0 = w\n{lets} mask recent(a20)\n}}")
+    squared = [values[0] for name, values in read if name == "mul"]
+    assert squared == [4**2**i for i in range(5)]
 
 
 def test_quantifiers_of_constants_are_evaluated_up_to_a_limit(monkeypatch):
