@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import maskc
 from subjects import EXAMPLES, Case, cases, example_cases, share, tiles_of
 
 BLOCKS = st.sampled_from([(4, 4), (1, 1), (3, 5), (8, 2), (16, 16)])
@@ -46,6 +47,13 @@ def check_layout(case: Case, block: tuple[int, int]) -> None:
 @given(cases(), BLOCKS)
 def test_tiles_are_full_partial_or_absent_as_their_pairs_say(case, block):
     check_layout(case, block)
+
+
+def test_a_term_of_k_minus_q_is_looked_up_at_its_own_sign():
+    odd = "hash(k) % 7 == 2 & not (hash(k) % 2 == 0 | k % 3 == 1)"
+    pattern = maskc.loads(f"pattern p = causal & hash(k - q) % 4 == 0 | {odd}").p
+    layout = pattern.layout(n_q=130, n_k=13, block=(16, 4))
+    assert torch.equal(layout.tiles(0, 0), tiles_of(pattern.dense_mask(130, 13)[0, 0], (16, 4)))
 
 
 @pytest.mark.slow
