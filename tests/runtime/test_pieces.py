@@ -15,20 +15,26 @@ from subjects import many
 CPU = torch.device("cpu")
 
 
-def pieces_of(chosen):
+def firsts(shape):
+    """Numbers of the first slice: its keys fit in 32 bits, the last of them do not, none do."""
+    return st.sampled_from([0, 2**31 // (shape[1] * (shape[2] + 1)), 2**31])
+
+
+def pieces_of(chosen, first):
     """Pieces by rows of a bool matrix [slices, rows, columns], merged and in order."""
     n_rows, n_columns = chosen.shape[1:]
     s, r, c = chosen.nonzero(as_tuple=True)
-    key = (s * n_rows + r) * (n_columns + 1) + c
+    key = ((first + s) * n_rows + r) * (n_columns + 1) + c
     return merged_pieces([(key, torch.ones_like(key))], CPU)
 
 
-def matrix_of(pieces, shape):
+def matrix_of(pieces, shape, first):
     """The bool matrix [slices, rows, columns] of pieces, held to be in order and not to touch."""
     n_slices, n_rows, n_columns = shape
     out = torch.zeros(n_slices * n_rows, n_columns + 1, dtype=torch.bool)
     end = -1
-    for key, length in zip(*(x.tolist() for x in pieces), strict=True):
+    start = first * n_rows * (n_columns + 1)
+    for key, length in zip((pieces[0] - start).tolist(), pieces[1].tolist(), strict=True):
         assert end < key and length > 0
         end = key + length
         out.view(-1)[key:end] = True
@@ -55,9 +61,12 @@ def kinds(draw):
 
 
 @settings(max_examples=many(3))
-@given(kinds(), st.integers(1, 4), st.integers(1, 4))
-def test_coarser_tiles_are_full_where_all_parts_are_and_absent_where_none_is(fine, down, across):
+@given(kinds(), st.integers(1, 4), st.integers(1, 4), st.data())
+def test_coarser_tiles_are_full_where_all_parts_are_and_absent_where_none_is(
+    fine, down, across, data
+):
     n_slices, n_rows, n_columns = fine.shape
+    first = data.draw(firsts(fine.shape))
     n_tiles = -(-n_rows // down), -(-n_columns // across)
     wanted = torch.zeros(n_slices, *n_tiles, dtype=torch.uint8)
     for r in range(n_tiles[0]):
@@ -65,21 +74,23 @@ def test_coarser_tiles_are_full_where_all_parts_are_and_absent_where_none_is(fin
             parts = fine[:, r * down : (r + 1) * down, c * across : (c + 1) * across].flatten(1)
             wanted[:, r, c] = (parts > 0).any(1).byte() + (parts == 2).all(1).byte()
     found = coarser(
-        *(pieces_of(fine == kind) for kind in (1, 2)),
+        *(pieces_of(fine == kind, first) for kind in (1, 2)),
         *((down, across), n_tiles, (n_rows, n_columns)),
     )
     for kind, (by_row, by_column) in enumerate(found, 1):
-        assert torch.equal(matrix_of(by_row, wanted.shape), wanted == kind)
+        assert torch.equal(matrix_of(by_row, wanted.shape, first), wanted == kind)
         sides = (n_slices, n_tiles[1], n_tiles[0])
-        assert torch.equal(matrix_of(by_column, sides), by_columns(wanted == kind))
+        assert torch.equal(matrix_of(by_column, sides, first), by_columns(wanted == kind))
 
 
 @settings(max_examples=many(3))
-@given(kinds())
-def test_pieces_by_columns_are_those_by_rows(tiles):
+@given(kinds(), st.data())
+def test_pieces_by_columns_are_those_by_rows(tiles, data):
     n_slices, n_rows, n_columns = tiles.shape
-    found = transposed(*pieces_of(tiles > 0), n_rows, n_columns)
-    assert torch.equal(matrix_of(found, (n_slices, n_columns, n_rows)), by_columns(tiles > 0))
+    first = data.draw(firsts(tiles.shape))
+    found = transposed(*pieces_of(tiles > 0, first), n_rows, n_columns)
+    got = matrix_of(found, (n_slices, n_columns, n_rows), first)
+    assert torch.equal(got, by_columns(tiles > 0))
 
 
 @pytest.mark.parametrize("most", [1, 1 << 21], ids=["one way is dropped", "both ways are kept"])
@@ -88,6 +99,7 @@ def test_pieces_by_columns_are_those_by_rows(tiles):
 def test_a_pile_gives_back_its_rectangles_both_ways(data, most):
     n_slices, n_rows, n_columns = (data.draw(st.integers(1, n)) for n in (3, 9, 14))
     pile, wanted = Pile(n_rows, n_columns, CPU), torch.zeros(n_slices, n_rows, n_columns).bool()
+    first = data.draw(firsts(wanted.shape))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "MOST_PIECES", most)
         for _ in range(data.draw(st.integers(1, 4))):
@@ -103,7 +115,8 @@ def test_a_pile_gives_back_its_rectangles_both_ways(data, most):
             for s, r, c in chosen:
                 wanted[s, r : r + h, c : c + w] = True
             s, r, c = torch.tensor(sorted(chosen), dtype=torch.int64).view(-1, 3).unbind(1)
-            pile.add(s, r, c, h, w)
+            pile.add(first + s, r, c, h, w)
         by_row, by_column = pile.pieces()
-    assert torch.equal(matrix_of(by_row, wanted.shape), wanted)
-    assert torch.equal(matrix_of(by_column, (n_slices, n_columns, n_rows)), by_columns(wanted))
+    assert torch.equal(matrix_of(by_row, wanted.shape, first), wanted)
+    got = matrix_of(by_column, (n_slices, n_columns, n_rows), first)
+    assert torch.equal(got, by_columns(wanted))
