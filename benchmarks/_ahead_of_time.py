@@ -27,7 +27,9 @@ UNIT = {"sm80": "HMMA", "sm90": "HGMMA", "sm100": "UTCHMMA", "gfx9": "v_mfma"}
 """The instruction that multiplies matrices of 16-bit numbers."""
 
 PRODUCTS = {
-    **{"mma.sync": "HMMA", "wgmma.mma_async": "HGMMA", "tcgen05.mma": "UTCHMMA"},
+    "mma.sync": "HMMA",
+    "wgmma.mma_async": "HGMMA",
+    "tcgen05.mma": "UTCHMMA",
     "v_mfma": "v_mfma",
 }
 """The same of assembly text, PTX or GCN, which says it without being disassembled."""

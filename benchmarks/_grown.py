@@ -20,8 +20,7 @@ MEAN_DOCUMENT = 1500
 """Tokens of a made-up document on average."""
 
 FIXED = {
-    **{"n_text": 512, "level": 20, "n_codes": 16, "n_agents": 49, "p": 16},
-    "offset": 257,
+    **{"n_text": 512, "level": 20, "n_codes": 16, "n_agents": 49, "p": 16, "offset": 257},
     "query.target.pictures": 5,
 }
 """Sizes that do not grow with the tokens, and the most of each: captions, levels, codes, spans."""

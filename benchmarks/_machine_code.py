@@ -33,7 +33,7 @@ def gcn_usage(text: str) -> tuple[int, int]:
 
 
 def sass(cubin: bytes) -> Code:
-    """The instructions of a CUDA binary; `nvdisasm` takes a third of a second to start."""
+    """The instructions of a CUDA binary; the disassembler is slow to start."""
     code = []
     text = _dumped(cubin, "-sass")
     for address, instruction in re.findall(r"/\*([0-9a-f]{4,})\*/\s+([^;]*);", text):

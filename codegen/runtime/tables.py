@@ -262,7 +262,7 @@ class RangeTable:
 
 
 def looked_up(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """`values[index]` of one axis, in a fourth of the time."""
+    """`values[index]` of one axis; selecting is faster than indexing."""
     return values.index_select(0, index.reshape(-1)).view(index.shape)
 
 
