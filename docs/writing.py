@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 
+from maskc import files
 from maskc.diagnostics import MaskcError
 
 
@@ -27,40 +26,13 @@ def write(made: Mapping[Path, bytes]) -> None:
         OSError: that names the file which cannot be written; all are as they were.
 
     """
-    beside: dict[Path, str] = {}
-    try:
-        for path, data in made.items():
-            if not path.is_file() or path.read_bytes() != data:
-                beside[path] = _beside(path, data)
-        for path, staged in beside.items():
-            _rename(staged, path)
-    finally:
-        for staged in beside.values():
-            Path(staged).unlink(missing_ok=True)
-
-
-def _rename(staged: str, path: Path) -> None:
-    try:
-        os.replace(staged, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def _beside(path: Path, data: bytes) -> str:
-    """A new file in the folder of `path` with its bytes to be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, staged = tempfile.mkstemp(dir=path.parent, prefix=".maskc-")
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(staged, 0o644)
-    except OSError as error:
-        os.unlink(staged)
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    return staged
+    changed = {
+        path: data for path, data in made.items() if not path.is_file() or path.read_bytes() != data
+    }
+    for path in changed:
+        with files.naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+    files.replace_all(changed)
 
 
 def run(main: Callable[[], None], name: str) -> int:

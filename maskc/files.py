@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -22,19 +24,35 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> Path:
         OSError: that names `path`, not what stood in for it.
 
     """
+    replace_all({path: data}, mode)
+    return path
+
+
+def replace_all(made: Mapping[Path, bytes], mode: int = 0o644) -> None:
+    """`replace` each file, none of them before all are on the disk."""
+    beside: dict[Path, str] = {}
     try:
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".maskc-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(beside, mode)
-            os.replace(beside, path)
-        except BaseException:
-            os.unlink(beside)
-            raise
+        for path, data in made.items():
+            with naming(path):
+                handle, beside[path] = tempfile.mkstemp(dir=path.parent, prefix=".maskc-")
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                os.chmod(beside[path], mode)
+        for path, staged in beside.items():
+            with naming(path):
+                os.replace(staged, path)
+    finally:
+        for staged in beside.values():
+            Path(staged).unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An OSError of what is done for `path` names it."""
+    try:
+        yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    return path
 
 
 def create(path: Path, data: bytes) -> Path:
